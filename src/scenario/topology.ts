@@ -1,0 +1,82 @@
+/** The topology model: what a .cfg file or a scenario's inline `topology` describes. Addresses are host order. */
+import type { Position } from "../errors.ts";
+
+export type Role = "client" | "proxy" | "server" | "nat";
+
+/** Faults and limits of a link, in the direction host -> network and back alike. */
+export interface LinkProps {
+  /** One-way propagation delay, ns. */
+  delayNs: number;
+  /** Bits per second; 0 = unlimited. */
+  rateBps: number;
+  /** Frames that wait for the line; more are dropped at the tail. */
+  queue: number;
+  /** Probabilities, 0 to 1. */
+  loss: number;
+  duplicate: number;
+  reorder: number;
+  corrupt: number;
+  /** Extra delay of a reordered frame, ns. */
+  reorderDelayNs: number;
+}
+
+export interface NetworkDef {
+  name: string;
+  /** Subnet base address and prefix length. */
+  subnet: number;
+  prefix: number;
+  /** The bridge's own address: the first of the subnet. */
+  gateway: number;
+  members: string[];
+  link: LinkProps;
+}
+
+export interface NicDef {
+  /** `eth1` is the NIC on the host's first network, `eth2` on its second, in the order of the networks. */
+  name: string;
+  network: string;
+  addr: number;
+  /** Overrides the network's link properties. */
+  link: LinkProps;
+  mtu: number;
+}
+
+export interface RouteDef {
+  dst: number;
+  prefix: number;
+  via: number;
+}
+
+export interface HostDef {
+  name: string;
+  role: Role;
+  nics: NicDef[];
+  /** Addresses held on `lo` (a proxy's PROXY_IP). */
+  loopback: number[];
+  /** Static routes besides the connected ones; 0.0.0.0/0 is the default route. */
+  routes: RouteDef[];
+  ipForward: boolean;
+  /** NIC behind which MASQUERADE is set (`-o eth1`) and into which only RELATED,ESTABLISHED comes back; NATs only. */
+  masquerade?: string;
+}
+
+/** A whole topology, checked: every name resolves, subnets do not overlap, addresses are handed out. */
+export interface Topology {
+  name: string;
+  networks: NetworkDef[];
+  hosts: HostDef[];
+  /** Proxy name -> its public address. */
+  proxyIps: Map<string, number>;
+  source?: Position;
+}
+
+export const DEFAULT_LINK: LinkProps = {
+  delayNs: 10_000,
+  rateBps: 0,
+  queue: 1000,
+  loss: 0,
+  duplicate: 0,
+  reorder: 0,
+  corrupt: 0,
+  reorderDelayNs: 1_000_000,
+};
