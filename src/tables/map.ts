@@ -46,6 +46,8 @@ export class BpfMap implements TableStore {
   readonly maxEntries: number;
   /** Values of all entries, `valueSize` bytes each. */
   values: Uint8Array;
+  /** The same bytes as native-order 32-bit words: entry `e` starts at `valueOffset(e) / 4`. */
+  values32: Int32Array;
   readonly valueSize: number;
 
   private readonly words: number;
@@ -54,7 +56,8 @@ export class BpfMap implements TableStore {
   private readonly lru: boolean;
   private count = 0;
   private capacity: number;
-  private keys: Uint32Array;
+  /** Signed, since V8 keeps every int32 without a heap number. */
+  private keys: Int32Array;
   /** Open-addressing index: entry + 1, 0 = empty; at most half full. */
   private index: Int32Array;
   private mask: number;
@@ -75,8 +78,9 @@ export class BpfMap implements TableStore {
     this.nativeKey = this.words === 1 && first.c("").startsWith("__u32");
     this.lru = def.kind === "lru_hash";
     this.capacity = def.kind === "array" ? maxEntries : Math.min(MIN_CAPACITY, maxEntries);
-    this.keys = new Uint32Array(this.capacity * this.words);
+    this.keys = new Int32Array(this.capacity * this.words);
     this.values = new Uint8Array(this.capacity * this.valueSize);
+    this.values32 = new Int32Array(this.values.buffer);
     this.next = new Int32Array(this.capacity);
     this.prev = new Int32Array(this.lru ? this.capacity : 0);
     this.index = new Int32Array(0);
@@ -95,11 +99,12 @@ export class BpfMap implements TableStore {
 
   /** Word `i` of an entry's key, host order. */
   keyWord(entry: number, i: number): number {
-    return this.keys[entry * this.words + i];
+    return this.keys[entry * this.words + i] >>> 0;
   }
 
   /** Entry with a one-word key, or -1. Counts as a use for LRU, as does every `find`. */
   find1(w0: number): number {
+    w0 |= 0;
     let i = mix(w0, 0) & this.mask;
     for (;;) {
       const e = this.index[i] - 1;
@@ -114,6 +119,8 @@ export class BpfMap implements TableStore {
 
   /** Entry with a two-word key (an endpoint: `ip`, `port << 16 | proto << 8`), or -1. */
   find2(w0: number, w1: number): number {
+    w0 |= 0;
+    w1 |= 0;
     let i = mix(w0, w1) & this.mask;
     for (;;) {
       const e = this.index[i] - 1;
@@ -129,6 +136,10 @@ export class BpfMap implements TableStore {
 
   /** Entry with a four-word key (a session), or -1. */
   find4(w0: number, w1: number, w2: number, w3: number): number {
+    w0 |= 0;
+    w1 |= 0;
+    w2 |= 0;
+    w3 |= 0;
     let i = mix(mix(w0, w1) ^ w2, w3) & this.mask;
     for (;;) {
       const e = this.index[i] - 1;
@@ -222,7 +233,7 @@ export class BpfMap implements TableStore {
 
   private keyWords(key: Uint8Array): number[] {
     const w = [0, 0, 0, 0];
-    for (let j = 0; j < this.words; j++) w[j] = this.nativeKey ? rdLe32(key, 4 * j) : rd32(key, 4 * j);
+    for (let j = 0; j < this.words; j++) w[j] = (this.nativeKey ? rdLe32(key, 4 * j) : rd32(key, 4 * j)) | 0;
     return w;
   }
 
@@ -315,6 +326,7 @@ export class BpfMap implements TableStore {
     this.capacity = Math.min(this.capacity * 2, this.maxEntries);
     this.keys = resize(this.keys, this.capacity * this.words);
     this.values = resize(this.values, this.capacity * this.valueSize);
+    this.values32 = new Int32Array(this.values.buffer);
     this.next = resize(this.next, this.capacity);
     if (this.lru) this.prev = resize(this.prev, this.capacity);
     this.reindex();
@@ -337,7 +349,7 @@ function mix(a: number, b: number): number {
   return h ^ (h >>> 16);
 }
 
-function resize<T extends Uint32Array | Uint8Array | Int32Array>(old: T, length: number): T {
+function resize<T extends Uint8Array | Int32Array>(old: T, length: number): T {
   const out = new (old.constructor as new (n: number) => T)(length);
   out.set(old as never);
   return out;

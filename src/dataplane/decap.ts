@@ -1,0 +1,172 @@
+/**
+ * GUE at ingress (SPEC section 4, point 3; draft-ietf-intarea-gue section 3): verification, pings, decapsulation. Twin of
+ * bpf/include/decap.h.
+ */
+import { REASON } from "../tables/reasons.ts";
+import { RX_FWD, TX_PROXY, tunnel, verifyEntry } from "../tables/schema.ts";
+import { rd16, wr16 } from "../wire/bytes.ts";
+import { ETH_HLEN } from "../wire/ethernet.ts";
+import {
+  GUE_BASE_HLEN,
+  GUE_CTYPE_PING,
+  GUE_DATA_HLEN,
+  GUE_FLAGS,
+  GUE_GROUP,
+  GUE_HLEN_DATA,
+  GUE_HLEN_PING,
+  GUE_HLEN_PLAIN,
+  GUE_KEY,
+  GUE_PROTO_IPV4,
+  GUE_TUNNEL_ID,
+  gueFlags,
+  gueGroup,
+  gueHlen,
+  gueIsControl,
+  gueProto,
+  gueService,
+  gueVersion,
+} from "../wire/gue.ts";
+import { IPPROTO_UDP, IPV4_DADDR, IPV4_HLEN, IPV4_SADDR, ipHlen, ipTotLen } from "../wire/ipv4.ts";
+import { UDP_HLEN, UDP_LEN } from "../wire/udp.ts";
+import type { HookContext } from "./context.ts";
+import { setMacsByFib } from "./nexthop.ts";
+import { GO_ON, portWord, rdWord } from "./parse.ts";
+import { learnSession, trackableProto } from "./session.ts";
+import type { Skb } from "./skb.ts";
+
+const {
+  DROP_CTRL_FLAGS,
+  DROP_CTRL_HLEN,
+  DROP_CTRL_TYPE,
+  DROP_DATA_FLAGS,
+  DROP_DATA_HLEN,
+  DROP_DATA_PROTO,
+  DROP_GUE_SHORT,
+  DROP_GUE_VERSION,
+  DROP_INNER_IHL,
+  DROP_INNER_SHORT,
+  DROP_INNER_TOTLEN,
+  DROP_INNER_VERSION,
+  DROP_NO_SERVICE,
+  DROP_PING_NO_TUNNEL,
+  DROP_PING_TUNNEL,
+  DROP_WRONG_KEY,
+  PASS_DECAP,
+  PASS_GUE_PLAIN,
+  PING_CONSUMED,
+  REDIRECT_DECAP,
+} = REASON;
+
+const VERIFY_TUNNEL32 = verifyEntry.offset("tunnel") / 4;
+const TUNNEL_REMOTE = tunnel.offset("remote");
+
+/** Handles a packet to a DECAP endpoint and returns the reason; GO_ON when it is not one. */
+export function guePath(ctx: HookContext, skb: Skb): number {
+  const p = ctx.packet;
+  if (p.proto !== IPPROTO_UDP || ctx.decap.find2(p.daddr, portWord(p.dport, IPPROTO_UDP)) < 0) return GO_ON;
+  const b = skb.buf;
+  const gue = p.l4 + UDP_HLEN;
+  const len = rd16(b, p.l4 + UDP_LEN) - UDP_HLEN;
+  if (len < GUE_BASE_HLEN) return DROP_GUE_SHORT;
+  if (gueVersion(b, gue) !== 0) return DROP_GUE_VERSION;
+  if (len < GUE_BASE_HLEN + gueHlen(b, gue) * 4) return DROP_GUE_SHORT;
+  return gueIsControl(b, gue) ? gueControl(ctx, b, gue) : gueData(ctx, skb, gue, len);
+}
+
+/** A ping: sets the remote endpoint of the service's tunnel to where it came from. */
+function gueControl(ctx: HookContext, b: Uint8Array, gue: number): number {
+  const hlen = gueHlen(b, gue);
+  if (hlen !== GUE_HLEN_DATA && hlen !== GUE_HLEN_PING) return DROP_CTRL_HLEN;
+  if (gueProto(b, gue) !== GUE_CTYPE_PING) return DROP_CTRL_TYPE;
+  if (gueFlags(b, gue) !== GUE_FLAGS) return DROP_CTRL_FLAGS;
+  const verify = findVerify(ctx, b, gue);
+  if (verify < 0) return DROP_NO_SERVICE;
+  if (!keyMatches(ctx, verify, b, gue)) return DROP_WRONG_KEY;
+  // Without a tunnel id of its own, the ping names tunnel group << 16 | service: the word that GUE_GROUP starts.
+  const id = rdWord(b, gue + (hlen === GUE_HLEN_PING ? GUE_TUNNEL_ID : GUE_GROUP));
+  if (id !== verifyTunnel(ctx, verify)) return DROP_PING_TUNNEL;
+  const e = ctx.tunnels.find1(id);
+  if (e < 0) return DROP_PING_NO_TUNNEL;
+  const p = ctx.packet;
+  const remote = ctx.tunnels.valueOffset(e) + TUNNEL_REMOTE;
+  const values = ctx.tunnels.values;
+  for (let i = 0; i < 4; i++) values[remote + i] = b[p.ip + IPV4_SADDR + i];
+  wr16(values, remote + 4, p.sport);
+  values[remote + 6] = IPPROTO_UDP;
+  values[remote + 7] = 0;
+  return PING_CONSUMED;
+}
+
+/** A data packet: verifies it, strips the outer headers, learns the session. `len` is the UDP payload's. */
+function gueData(ctx: HookContext, skb: Skb, gue: number, len: number): number {
+  const b = skb.buf;
+  const hlen = gueHlen(b, gue);
+  if (hlen === GUE_HLEN_PLAIN) return PASS_GUE_PLAIN;
+  if (hlen !== GUE_HLEN_DATA) return DROP_DATA_HLEN;
+  if (gueProto(b, gue) !== GUE_PROTO_IPV4) return DROP_DATA_PROTO;
+  if (gueFlags(b, gue) !== GUE_FLAGS) return DROP_DATA_FLAGS;
+  const verify = findVerify(ctx, b, gue);
+  if (verify < 0) return DROP_NO_SERVICE;
+  if (!keyMatches(ctx, verify, b, gue)) return DROP_WRONG_KEY;
+
+  const room = len - GUE_DATA_HLEN;
+  if (room < IPV4_HLEN) return DROP_INNER_SHORT;
+  const inner = gue + GUE_DATA_HLEN;
+  if (b[inner] >>> 4 !== 4) return DROP_INNER_VERSION;
+  const innerHlen = ipHlen(b, inner);
+  if (innerHlen < IPV4_HLEN) return DROP_INNER_IHL;
+  const totLen = ipTotLen(b, inner);
+  if (totLen < innerHlen || totLen > room) return DROP_INNER_TOTLEN;
+
+  const proto = trackableProto(b, inner);
+  if ((ctx.tx & TX_PROXY) === 0) learnSession(ctx, b, inner, proto, gue + GUE_GROUP, verify);
+  stripOuter(skb, inner);
+  return (ctx.rx & RX_FWD) !== 0 && forward(ctx, skb, inner, proto) ? REDIRECT_DECAP : PASS_DECAP;
+}
+
+/** VERIFY's entry for the group and service of a GUE header, or -1. */
+function findVerify(ctx: HookContext, b: Uint8Array, gue: number): number {
+  const e = ctx.verify.find1(rdWord(b, gue + GUE_GROUP));
+  if (e >= 0) {
+    ctx.last.tunnel = verifyTunnel(ctx, e) >>> 0;
+    ctx.last.group = gueGroup(b, gue);
+    ctx.last.service = gueService(b, gue);
+  }
+  return e;
+}
+
+/** Tunnel id of a VERIFY entry as a signed word. */
+function verifyTunnel(ctx: HookContext, verify: number): number {
+  return ctx.verify.values32[ctx.verify.valueOffset(verify) / 4 + VERIFY_TUNNEL32];
+}
+
+function keyMatches(ctx: HookContext, verify: number, b: Uint8Array, gue: number): boolean {
+  const values = ctx.verify.values;
+  const off = ctx.verify.valueOffset(verify);
+  const key = gue + GUE_KEY;
+  // The whole key is looked at whatever it holds: a compare that stops early tells by its time how much was right.
+  let diff = 0;
+  for (let i = 0; i < 16; i++) diff |= values[off + i] ^ b[key + i];
+  return diff === 0;
+}
+
+/** Removes what lies between the MAC header and the inner packet; what follows the inner packet stays. */
+function stripOuter(skb: Skb, inner: number): void {
+  const b = skb.buf;
+  const from = skb.head;
+  const to = inner - ETH_HLEN;
+  for (let i = 0; i < ETH_HLEN; i++) b[to + i] = b[from + i];
+  skb.head = to;
+}
+
+/** Finds the inner packet's next hop; false leaves it to the stack. Ports are 0 where it has none to go by. */
+function forward(ctx: HookContext, skb: Skb, ip: number, proto: number): boolean {
+  const b = skb.buf;
+  const l4 = ip + ipHlen(b, ip);
+  const sport = proto === 0 ? 0 : rd16(b, l4);
+  const dport = proto === 0 ? 0 : rd16(b, l4 + 2);
+  if (!setMacsByFib(ctx, skb, rdWord(b, ip + IPV4_SADDR), rdWord(b, ip + IPV4_DADDR), sport, dport, b[ip + 9]))
+    return false;
+  ctx.last.redirectIfindex = ctx.fibParams.ifindex;
+  return true;
+}

@@ -1,0 +1,35 @@
+/**
+ * Both MAC addresses of a packet by bpf_fib_lookup (net/core/filter.c), with its result counted. On any result but success
+ * the old addresses stay. Twin of bpf/include/fib.h.
+ */
+import { fibNote } from "../tables/reasons.ts";
+import { setEthDst, setEthSrc } from "../wire/ethernet.ts";
+import { count, type HookContext } from "./context.ts";
+import { BPF_FIB_LKUP_RET_SUCCESS } from "./datapath.ts";
+import type { Skb } from "./skb.ts";
+
+/** Looks up the way to `daddr` and sets the MAC addresses; true on success, the interface is then in `ctx.fibParams`. */
+export function setMacsByFib(
+  ctx: HookContext,
+  skb: Skb,
+  saddr: number,
+  daddr: number,
+  sport: number,
+  dport: number,
+  proto: number,
+): boolean {
+  const f = ctx.fibParams;
+  f.ifindex = skb.ifindex;
+  f.saddr = saddr >>> 0;
+  f.daddr = daddr >>> 0;
+  f.sport = sport;
+  f.dport = dport;
+  f.proto = proto;
+  const rc = ctx.fib.fibLookup(f);
+  ctx.last.fib = rc;
+  count(ctx, fibNote(rc));
+  if (rc !== BPF_FIB_LKUP_RET_SUCCESS) return false;
+  setEthDst(skb.buf, skb.head, f.dmac);
+  setEthSrc(skb.buf, skb.head, f.smac);
+  return true;
+}
