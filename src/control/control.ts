@@ -13,8 +13,7 @@ import type { ControlHost, ControlNic } from "./host.ts";
 import { PortPool } from "./ports.ts";
 import { sweep } from "./sweep.ts";
 
-const SEC_NS = 1_000_000_000;
-export const DEFAULT_SWEEP_S = 10;
+export const DEFAULT_SWEEP_NS = 10_000_000_000;
 export const DEFAULT_SWEEP_COUNT = 6;
 
 /** An IPv4 transport endpoint; host order. */
@@ -31,9 +30,11 @@ export interface PfcStart {
   tx: number;
   portMin: number;
   portMax: number;
-  /** Seconds between GUE pings; undefined or 0 = no pings. */
-  pingS?: number;
-  sweepS?: number;
+  /** Time between GUE pings; undefined or 0 = no pings. */
+  pingNs?: number;
+  /** Time between sweeps; 0 = sessions do not age. */
+  sweepNs?: number;
+  /** Sweeps without a packet after which a session is deleted. */
   sweepCount?: number;
 }
 
@@ -55,7 +56,7 @@ interface Instance {
   nic: ControlNic;
   name: string;
   tx: number;
-  pingS: number;
+  pingNs: number;
   stopPings: () => void;
 }
 
@@ -112,12 +113,12 @@ export class ControlPlane {
     if (!this.pool.covers(req.portMin, req.portMax)) this.pool.init(req.portMin, req.portMax);
     this.t.CONFIG.set({ value: nic.ifindex }, { rx: req.rx >>> 0, tx: req.tx >>> 0, mtu: nic.mtu });
     this.host.attach(req.nic);
-    const pingS = req.pingS ?? 0;
-    const sweepS = req.sweepS ?? DEFAULT_SWEEP_S;
+    const pingNs = req.pingNs ?? 0;
+    const sweepNs = req.sweepNs ?? DEFAULT_SWEEP_NS;
     const count = req.sweepCount ?? DEFAULT_SWEEP_COUNT;
-    const stopPings = pingS > 0 ? this.host.every(pingS * SEC_NS, () => this.pingNic(req.nic)) : () => {};
-    this.instances.set(req.nic, { nic, name: req.name, tx: req.tx, pingS, stopPings });
-    if (sweepS > 0) this.stopSweep ??= this.host.every(sweepS * SEC_NS, () => sweep(this.tables, count));
+    const stopPings = pingNs > 0 ? this.host.every(pingNs, () => this.pingNic(req.nic)) : () => {};
+    this.instances.set(req.nic, { nic, name: req.name, tx: req.tx, pingNs, stopPings });
+    if (sweepNs > 0) this.stopSweep ??= this.host.every(sweepNs, () => sweep(this.tables, count));
   }
 
   /** Detaches from a NIC; the last one clears tables, pool and daemon. Throws ERR_NOT_STARTED. */
@@ -190,7 +191,7 @@ export class ControlPlane {
       if (!(err instanceof MapError)) throw err;
       throw new LabError("ERR_TABLE_FULL", `no room in a table of ${this.host.name} (${err.message})`, { cause: err });
     }
-    if (req.ping || instance.pingS > 0) this.ping(tunnel);
+    if (req.ping || instance.pingNs > 0) this.ping(tunnel);
     return port;
   }
 
@@ -225,8 +226,8 @@ export class ControlPlane {
   }
 
   /** Names and NICs of what pfc_start started. */
-  list(): { nic: string; name: string; pingS: number }[] {
-    return [...this.instances.values()].map((i) => ({ nic: i.nic.name, name: i.name, pingS: i.pingS }));
+  list(): { nic: string; name: string; pingNs: number }[] {
+    return [...this.instances.values()].map((i) => ({ nic: i.nic.name, name: i.name, pingNs: i.pingNs }));
   }
 
   private instance(nicName: string): Instance {

@@ -145,7 +145,7 @@ describe("pfc_add on a node", () => {
 
   it("pings at once, then on every tick of its own nic, from the tunnel's port", () => {
     const { control, log, timers } = setup();
-    control.start({ ...proxyStart, rx: 9, tx: 8, pingS: 7 });
+    control.start({ ...proxyStart, rx: 9, tx: 8, pingNs: 7e9 });
     control.add(service(200, { remoteIp: ip("172.1.0.9"), remotePort: 6000 }));
     const ping = `udp 5000 6000 2601a000000100c8${toHex(key)}000100c8`;
     expect(log).toEqual(["attach eth1", ping]);

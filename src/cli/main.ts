@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+/**
+ * The command line. Each command lives in a file of its own and is loaded only when it is asked for, so that a scenario
+ * starts fast.
+ *
+ * Exit codes: 0 all is well, 1 an expectation failed, 2 bad input or a missing capability, 70 a defect of guelab.
+ */
+import { Command, CommanderError } from "commander";
+import { LabError } from "../errors.ts";
+import { VERSION } from "../version.ts";
+
+type Loader = () => Promise<Command>;
+
+const COMMANDS: readonly [name: string, summary: string, load: Loader][] = [
+  ["run", "run scenarios and check their expectations", async () => (await import("./run.ts")).runCommand()],
+  ["shell", "the demo's commands at a prompt", async () => (await import("./shell.ts")).shellCommand()],
+  ["explain", "a packet's fields, and what the data path does with it", async () => (await import("./explain.ts")).explainCommand()],
+  ["vectors", "drive the data path with packet vectors", async () => (await import("./vectors.ts")).vectorsCommand()],
+  ["schema", "print the JSON schema of scenario files", async () => (await import("./schema.ts")).schemaCommand()],
+];
+
+/** Runs the command line and returns the exit code. */
+export async function main(argv: string[]): Promise<number> {
+  const program = new Command("guelab")
+    .description("A packet-forwarding emulator with a simulated network, for GUE tunnels between a gateway and its nodes.")
+    .version(VERSION, "-V, --version")
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError()
+    .exitOverride();
+  const wanted = COMMANDS.find(([name]) => name === argv[0]);
+  for (const [name, summary, load] of COMMANDS) {
+    const command = wanted?.[0] === name ? await load() : new Command(name).description(summary);
+    overrideExit(command);
+    program.addCommand(command);
+  }
+  try {
+    if (argv.length === 0) {
+      program.outputHelp();
+      return 2;
+    }
+    if (argv[0] === "help" && argv[1] !== undefined) return await main([argv[1], "--help"]);
+    await program.parseAsync(argv, { from: "user" });
+    return Number(process.exitCode ?? 0);
+  } catch (err) {
+    return failure(err);
+  }
+}
+
+function overrideExit(command: Command): void {
+  command.exitOverride().showSuggestionAfterError();
+  for (const sub of command.commands) overrideExit(sub);
+}
+
+/** Prints what went wrong, without a stack trace where it is the user's to mend. */
+function failure(err: unknown): number {
+  if (err instanceof CommanderError) return err.exitCode === 0 ? 0 : 2; // commander has printed it
+  if (err instanceof LabError) {
+    process.stderr.write(`guelab: ${err.format()}\n`);
+    return 2;
+  }
+  process.stderr.write(`guelab: a defect in guelab, please report it\n${err instanceof Error ? err.stack : err}\n`);
+  return 70;
+}
+
+// A reader that has seen enough (`guelab ... | head`) is no error.
+process.stdout.on("error", (err: NodeJS.ErrnoException) => {
+  if (err.code === "EPIPE") process.exit(0);
+  throw err;
+});
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,72 @@
+/** Watches a simulated network: keeps packets where they are asked for, and always where and why a packet was dropped. */
+import type { HookResult, Verdict } from "../../dataplane/datapath.ts";
+import type { Skb } from "../../dataplane/skb.ts";
+import type { DropRecord, HookNote, PacketRecord } from "../../scenario/lab.ts";
+import type { DropSite, SimEnv, Tap } from "../../sim/env.ts";
+import type { Nic } from "../../sim/nic.ts";
+import { REASON, REASON_NAMES, TC_ACT_SHOT } from "../../tables/reasons.ts";
+
+/** Drops kept with their frames; a lossy link would otherwise fill the memory. Further ones are counted. */
+const MAX_DROPS = 100_000;
+
+export class Recorder implements Tap {
+  readonly packets: PacketRecord[] = [];
+  readonly drops: DropRecord[] = [];
+  /** Drops beyond what is kept. */
+  moreDrops = 0;
+  /** Keep packets? Drops are kept in any case. */
+  recording: boolean;
+
+  private readonly env: SimEnv;
+  /** What the egress hook said of the packet that its NIC sends next. */
+  private pending: HookNote | undefined;
+  private pendingNic: Nic | undefined;
+
+  constructor(env: SimEnv, recording: boolean) {
+    this.env = env;
+    this.recording = recording;
+  }
+
+  onPacket(nic: Nic, direction: "in" | "out", skb: Skb): void {
+    if (!this.recording) return;
+    const [host, name] = split(nic.label);
+    const hook = direction === "out" && this.pendingNic === nic ? this.pending : undefined;
+    this.pending = this.pendingNic = undefined;
+    this.packets.push({ timeNs: this.env.clock.now, host, nic: name, direction, frame: skb.frame(), hook });
+  }
+
+  onHook(nic: Nic, hook: "ingress" | "egress", skb: Skb, verdict: Verdict, result: HookResult, lenBefore: number): void {
+    if (this.recording) {
+      const note: HookNote = {
+        hook,
+        reason: result.reason,
+        tunnel: result.tunnel,
+        group: result.group,
+        service: result.service,
+        lenBefore,
+      };
+      if (hook === "ingress") this.packets[this.packets.length - 1].hook = note;
+      else {
+        this.pending = note;
+        this.pendingNic = nic;
+      }
+    }
+    // A ping that did its work is consumed, not lost.
+    if (verdict === TC_ACT_SHOT && result.reason !== REASON.PING_CONSUMED)
+      this.onDrop(`tc ${hook}`, REASON_NAMES[result.reason], nic, skb);
+  }
+
+  onDrop(where: string, reason: string, at: DropSite, skb: Skb): void {
+    if (this.drops.length >= MAX_DROPS) {
+      this.moreDrops++;
+      return;
+    }
+    const [host, nic] = split(at.label);
+    this.drops.push({ timeNs: this.env.clock.now, host, nic, where, reason, frame: skb.frame() });
+  }
+}
+
+function split(label: string): [host: string, nic: string] {
+  const slash = label.indexOf("/");
+  return slash < 0 ? [label, ""] : [label.slice(0, slash), label.slice(slash + 1)];
+}
