@@ -18,6 +18,8 @@ export interface LinkProps {
   corrupt: number;
   /** Extra delay of a reordered frame, ns. */
   reorderDelayNs: number;
+  /** Each frame's extra delay is uniform in [0, jitterNs]; frames keep their order (only `reorder` changes it). */
+  jitterNs: number;
 }
 
 export interface NetworkDef {
@@ -58,6 +60,8 @@ export interface HostDef {
   ipForward: boolean;
   /** NIC behind which MASQUERADE is set (`-o eth1`) and into which only RELATED,ESTABLISHED comes back; NATs only. */
   masquerade?: string;
+  /** The NAT it sits behind; undefined on the first network. */
+  behind?: string;
 }
 
 /** A whole topology, checked: every name resolves, subnets do not overlap, addresses are handed out. */
@@ -70,6 +74,28 @@ export interface Topology {
   source?: Position;
 }
 
+/** Bytes in an IPv4 packet on every lab NIC. */
+export const LAB_MTU = 1500;
+
+/** MAC address of a lab NIC or gateway: 02:42 and its IPv4 address, as docker hands them out. Unique where addresses are. */
+export function macOf(addr: number): number {
+  return 0x0242 * 2 ** 32 + addr;
+}
+
+/**
+ * Routes that a network's gateway needs so that "the host" reaches every PROXY_IP (`test_icmp 5.5.5.5` without hosts):
+ * via the proxies on that network.
+ */
+export function gatewayRoutes(topology: Topology, network: string): RouteDef[] {
+  const routes: RouteDef[] = [];
+  for (const host of topology.hosts) {
+    const dst = topology.proxyIps.get(host.name);
+    const nic = dst === undefined ? undefined : host.nics.find((n) => n.network === network);
+    if (dst !== undefined && nic) routes.push({ dst, prefix: 32, via: nic.addr });
+  }
+  return routes;
+}
+
 export const DEFAULT_LINK: LinkProps = {
   delayNs: 10_000,
   rateBps: 0,
@@ -79,4 +105,5 @@ export const DEFAULT_LINK: LinkProps = {
   reorder: 0,
   corrupt: 0,
   reorderDelayNs: 1_000_000,
+  jitterNs: 0,
 };
