@@ -1,0 +1,137 @@
+/** Frames that several tests show: one of everything that crosses a lab. */
+import { buildIp, buildPacket, type IpSpec } from "../../src/wire/build.ts";
+import { TCP_ACK, TCP_FIN, TCP_PSH, TCP_SYN } from "../../src/wire/tcp.ts";
+
+export const CLIENT = 0x020000010002;
+export const EGW = 0x020000010003;
+export const KEY = "5erv1ceP@55w0rd!";
+const toEgw = { src: CLIENT, dst: EGW };
+
+const syn: IpSpec = {
+  ip: { src: "172.1.0.2", dst: "2.2.2.2", id: 0x1234, df: true },
+  tcp: {
+    sport: 40001,
+    dport: 4000,
+    seq: 1000,
+    flags: TCP_SYN,
+    options: [
+      { kind: "mss", mss: 1460 },
+      { kind: "sackPermitted" },
+      { kind: "timestamps", val: 7, ecr: 0 },
+      { kind: "nop" },
+      { kind: "wscale", shift: 7 },
+    ],
+  },
+};
+const reply = (over: NonNullable<IpSpec["tcp"]>, payload = ""): IpSpec => ({
+  ip: { src: "2.2.2.2", dst: "172.1.0.2", id: 9, df: true, ttl: 63 },
+  tcp: { sport: 4000, dport: 40001, seq: 5000, ack: 1001, flags: TCP_ACK, window: 502, ...over },
+  payload,
+});
+
+/** A UDP datagram of 74 bytes, to be sent in two fragments. */
+const datagram = buildIp({ udp: { sport: 700, dport: 701 }, payload: "f".repeat(66) }).slice(20);
+
+/** Name -> frame. */
+export const FRAMES: Record<string, Uint8Array> = {
+  arpRequest: buildPacket({ eth: { src: CLIENT, dst: 0xffffffffffff }, arp: { spa: "172.1.0.2", tpa: "172.1.0.3" } }),
+  arpReply: buildPacket({
+    eth: { src: EGW, dst: CLIENT },
+    arp: { oper: 2, spa: "172.1.0.3", tha: CLIENT, tpa: "172.1.0.2" },
+  }),
+  ping: buildPacket({
+    eth: toEgw,
+    ip: { src: "172.1.0.2", dst: "5.5.5.5", id: 1, df: true },
+    icmp: { kind: "echo", id: 17, seq: 1, data: new Uint8Array(56).map((_, i) => i) },
+  }),
+  pong: buildPacket({
+    eth: { src: EGW, dst: CLIENT },
+    ip: { src: "5.5.5.5", dst: "172.1.0.2", id: 2 },
+    icmp: { kind: "echoReply", id: 17, seq: 1, data: new Uint8Array(56).map((_, i) => i) },
+  }),
+  syn: buildPacket({ eth: toEgw, ...syn }),
+  synAck: buildPacket({ eth: { src: EGW, dst: CLIENT }, ...reply({ flags: TCP_SYN | TCP_ACK }) }),
+  ack: buildPacket({
+    eth: toEgw,
+    ip: { ...syn.ip },
+    tcp: { sport: 40001, dport: 4000, seq: 1001, ack: 5001, flags: TCP_ACK },
+  }),
+  request: buildPacket({
+    eth: toEgw,
+    ip: { ...syn.ip },
+    tcp: { sport: 40001, dport: 4000, seq: 1001, ack: 5001, flags: TCP_ACK | TCP_PSH },
+    payload: "GET /hello HTTP/1.1\r\n\r\n",
+  }),
+  sack: buildPacket({
+    eth: { src: EGW, dst: CLIENT },
+    ...reply({
+      seq: 5001,
+      ack: 1023,
+      options: [{ kind: "nop" }, { kind: "nop" }, { kind: "sack", blocks: [[1100, 1200]] }],
+    }),
+  }),
+  fin: buildPacket({ eth: { src: EGW, dst: CLIENT }, ...reply({ seq: 5001, ack: 1023, flags: TCP_FIN | TCP_ACK }) }),
+  udp: buildPacket({
+    eth: toEgw,
+    ip: { src: "172.1.0.2", dst: "5.5.5.5", tos: 0x10 },
+    udp: { sport: 33000, dport: 3200 },
+    payload: "hello, world",
+  }),
+  gueData: buildPacket({
+    eth: { src: EGW, dst: 0x020000010005 },
+    ip: { src: "172.1.0.3", dst: "172.1.0.5", id: 0x1234, df: true },
+    udp: { sport: 5000, dport: 6000 },
+    gue: { group: 1, service: 200, key: KEY },
+    inner: syn,
+  }),
+  guePing: buildPacket({
+    eth: { src: 0x020000010005, dst: EGW },
+    ip: { src: "172.1.0.5", dst: "172.1.0.3" },
+    udp: { sport: 6000, dport: 5000 },
+    gue: { group: 1, service: 200, key: KEY, tunnelId: 65736 },
+  }),
+  guePingOld: buildPacket({
+    eth: { src: 0x020000010005, dst: EGW },
+    ip: { src: "172.1.0.5", dst: "172.1.0.3" },
+    udp: { sport: 6000, dport: 5000 },
+    gue: { group: 1, service: 200, key: KEY },
+  }),
+  guePlain: buildPacket({
+    ip: { src: "172.1.0.3", dst: "172.1.0.4" },
+    guePlain: {},
+    inner: { ip: { src: "172.1.0.2", dst: "1.1.1.1" }, udp: { sport: 1, dport: 2 }, payload: "x" },
+  }),
+  fragNeeded: buildPacket({
+    eth: { src: EGW, dst: CLIENT },
+    ip: { src: "2.2.2.2", dst: "172.1.0.2" },
+    icmp: { kind: "unreachable", code: 4, mtu: 1448, quoted: buildIp(syn).slice(0, 28) },
+  }),
+  timeExceeded: buildPacket({
+    eth: { src: EGW, dst: CLIENT },
+    ip: { src: "172.1.0.3", dst: "172.1.0.2" },
+    icmp: { kind: "timeExceeded", code: 0, quoted: buildIp(syn).slice(0, 28) },
+  }),
+  portUnreachable: buildPacket({
+    eth: { src: EGW, dst: CLIENT },
+    ip: { src: "5.5.5.5", dst: "172.1.0.2" },
+    icmp: {
+      kind: "unreachable",
+      code: 3,
+      mtu: 0,
+      quoted: buildIp({ ip: { src: "172.1.0.2", dst: "5.5.5.5" }, udp: { sport: 33000, dport: 9 }, payload: "q" }),
+    },
+  }),
+  fragment: buildPacket({ ip: { mf: true, id: 77, proto: 17 }, payload: datagram.slice(0, 64) }),
+  fragmentTail: buildPacket({ ip: { fragOffset: 8, id: 77, proto: 17 }, payload: datagram.slice(64) }),
+  options: buildPacket({
+    ip: {
+      options: [
+        { type: 148, data: new Uint8Array(2) },
+        { type: 1, data: new Uint8Array(0) },
+      ],
+    },
+    udp: { sport: 9, dport: 10 },
+    payload: "opt",
+    trailer: new Uint8Array(6),
+  }),
+};
