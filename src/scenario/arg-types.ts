@@ -1,8 +1,10 @@
 /** Reads one word of a command by its parameter's type. */
+import { parseKey } from "../control/key.ts";
+import { LabError } from "../errors.ts";
 import { fromHex } from "../wire/bytes.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, parseIpv4 } from "../wire/ipv4.ts";
 import type { ArgValue, EndpointArg, LinkChange, OptionSpec, ParamSpec, ParamType } from "./command.ts";
-import { flagNames, parseFlags, parseKey } from "./flags.ts";
+import { flagNames, parseFlags } from "./flags.ts";
 import { didYouMean } from "./suggest.ts";
 import type { LinkProps } from "./topology.ts";
 import * as units from "./units.ts";
@@ -151,12 +153,7 @@ const READERS: Record<ParamType, Reader> = {
     const t = text.toLowerCase();
     return t === "tcp" || t === "6" ? IPPROTO_TCP : t === "udp" || t === "17" ? IPPROTO_UDP : undefined;
   }),
-  key: one((text) => {
-    const key = parseKey(text);
-    return key instanceof Uint8Array
-      ? key
-      : new BadArgument(key.message, "Write 16 ASCII characters, or hex: with 32 digits, or base64:.", key.code);
-  }),
+  key: one(readKey),
   "rx-flags": one((text) => readFlags(text, "rx")),
   "tx-flags": one((text) => readFlags(text, "tx")),
   url: one(readUrl),
@@ -188,7 +185,7 @@ function readNic(text: string, known: readonly string[] | undefined): string | B
   return new BadArgument(
     `there is no interface "${text}" here`,
     didYouMean(text, known, `There is ${known.join(", ")}.`),
-    "ERR_UNKNOWN_NIC",
+    "ERR_NIC_UNKNOWN",
   );
 }
 
@@ -210,6 +207,15 @@ function readFlags(text: string, side: "rx" | "tx"): number | BadArgument | unde
     `"${wrong}" is no ${side === "rx" ? "ingress" : "egress"} flag`,
     didYouMean(wrong, flagNames(side), `The flags are ${flagNames(side).join(", ")}.`),
   );
+}
+
+function readKey(text: string): Uint8Array | BadArgument {
+  try {
+    return parseKey(text);
+  } catch (err) {
+    if (err instanceof LabError) return new BadArgument(err.message, err.hint, err.code);
+    throw err;
+  }
 }
 
 function readUrl(text: string): string | BadArgument | undefined {

@@ -66,6 +66,10 @@ export interface Lab {
   until(check: () => boolean, withinNs: number): Promise<boolean>;
   /** A host's tables; undefined when no data path was ever started there. */
   tables(host: string): TableStores | undefined;
+  /** Free ports of a host's pool in the order in which they are handed out; undefined without a pool. */
+  ports(host: string): readonly number[] | undefined;
+  /** A host's connection tracking entries, one line each as `conntrack -L` prints them. */
+  conntrack(host: string): readonly string[];
   /** Recorded packets, oldest first (only where recording was asked for). */
   packets(): readonly PacketRecord[];
   drops(): readonly DropRecord[];

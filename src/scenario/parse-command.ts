@@ -23,8 +23,8 @@ export interface ParseContext {
 
 /**
  * Reads one command line. Throws LabError with the column of the wrong word: ERR_COMMAND_SYNTAX, ERR_UNKNOWN_COMMAND,
- * ERR_UNKNOWN_HOST, ERR_UNKNOWN_NIC, ERR_UNKNOWN_OPTION, ERR_NEEDS_HOST, ERR_NOT_ON_HOST, ERR_MISSING_ARGUMENT,
- * ERR_TOO_MANY_ARGUMENTS, ERR_BAD_ARGUMENT, ERR_KEY_LENGTH, ERR_KEY_FORMAT.
+ * ERR_UNKNOWN_HOST, ERR_NIC_UNKNOWN, ERR_UNKNOWN_OPTION, ERR_NEEDS_HOST, ERR_NOT_ON_HOST, ERR_MISSING_ARGUMENT,
+ * ERR_TOO_MANY_ARGUMENTS, ERR_BAD_ARGUMENT, ERR_KEY.
  */
 export function parseCommand(text: string, ctx: ParseContext = {}): Command {
   const words = splitWords(text, ctx.position);
