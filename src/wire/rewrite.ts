@@ -10,7 +10,7 @@ import { rd16, rd32, wr16, wr32 } from "./bytes.ts";
 import { csumReplace16, csumReplace32 } from "./checksum.ts";
 import { ICMP_CHECK, ICMP_ECHO, ICMP_ECHOREPLY, ICMP_ID } from "./icmp.ts";
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPV4_CHECK, IPV4_DADDR, IPV4_PROTO, IPV4_SADDR } from "./ipv4.ts";
-import { TCP_CHECK, TCP_DPORT, TCP_SPORT } from "./tcp.ts";
+import { TCP_CHECK, TCP_DPORT, TCP_HLEN, TCP_SPORT } from "./tcp.ts";
 import { UDP_CHECK } from "./udp.ts";
 
 /**
@@ -31,6 +31,26 @@ export function rewriteIpv4Addr(pkt: Uint8Array, ipOff: number, addrOff: number,
   const old = rd32(pkt, ipOff + addrOff);
   wr16(pkt, ipOff + IPV4_CHECK, csumReplace32(rd16(pkt, ipOff + IPV4_CHECK), old, addr));
   wr32(pkt, ipOff + addrOff, addr);
+}
+
+/**
+ * Rewrites the source or destination of a packet quoted by an ICMP error, whose header is at `ipOff` and which is cut off at
+ * `end`. The quoted L4 checksum changes only where it was quoted: 8 bytes of TCP do not reach it.
+ */
+export function rewriteQuoted(
+  pkt: Uint8Array,
+  ipOff: number,
+  end: number,
+  source: boolean,
+  addr: number,
+  port: number,
+): void {
+  const l4 = ipOff + (pkt[ipOff] & 0xf) * 4;
+  if (pkt[ipOff + IPV4_PROTO] === IPPROTO_TCP && end < l4 + TCP_HLEN) {
+    rewriteIpv4Addr(pkt, ipOff, source ? IPV4_SADDR : IPV4_DADDR, addr);
+    wr16(pkt, l4 + (source ? TCP_SPORT : TCP_DPORT), port);
+  } else if (source) rewriteSource(pkt, ipOff, addr, port);
+  else rewriteDestination(pkt, ipOff, addr, port);
 }
 
 function rewriteEnd(
