@@ -283,7 +283,7 @@ struct {
 /* the sweep's clock: counts sweeps */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__type(key, struct u32_value);
+	__type(key, __u32);
 	__type(value, struct u32_value);
 	__uint(max_entries, 1);
 } EPOCH SEC(".maps");
@@ -299,7 +299,7 @@ struct {
 /* packets by pass, drop and redirect reason */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__type(key, struct u32_value);
+	__type(key, __u32);
 	__type(value, struct u64_value);
 	__uint(max_entries, 96);
 } REASON SEC(".maps");

@@ -58,11 +58,13 @@ function outcomeMask(outcome: string): string {
 }
 
 function mapText(def: TableDef): string[] {
+  // The kernel takes type information for an array's key only where it is a plain 32-bit integer.
+  const key = def.kind === "array" ? "__u32" : `struct ${def.key.name}`;
   return [
     `/* ${def.doc} */`,
     "struct {",
     `\t__uint(type, ${mapTypeName(def)});`,
-    `\t__type(key, struct ${def.key.name});`,
+    `\t__type(key, ${key});`,
     `\t__type(value, struct ${def.value.name});`,
     `\t__uint(max_entries, ${def.maxEntries});`,
     `} ${def.name} SEC(".maps");`,
