@@ -19,11 +19,21 @@ export class Skb {
   mark = 0;
   /** The VLAN tag that the kernel keeps beside the frame, TCI with 0x10000 set where there is one; 0 = none. */
   vlan = 0;
+  private cachedView: DataView;
 
   constructor(size: number = SKB_SIZE) {
     this.buf = new Uint8Array(size);
+    this.cachedView = new DataView(this.buf.buffer);
     this.head = HEADROOM;
     this.end = HEADROOM;
+  }
+
+  /** A view of `buf`, for `csumView`; made anew only when `buf` was replaced. */
+  get view(): DataView {
+    const { buf } = this;
+    const v = this.cachedView;
+    if (v.buffer === buf.buffer && v.byteOffset === buf.byteOffset) return v;
+    return (this.cachedView = new DataView(buf.buffer, buf.byteOffset, buf.byteLength));
   }
 
   /** Length of the frame in bytes. */

@@ -21,6 +21,33 @@ export function csumPartial(b: Uint8Array, off: number, len: number, sum = 0): n
   return sum;
 }
 
+/**
+ * `csumPartial` over a view of the same bytes, for whole segments: a third of the time, since a load takes a word. Any
+ * alignment; `len` up to 128 KiB (the four sums of halves stay below 2^32).
+ */
+export function csumView(v: DataView, off: number, len: number, sum = 0): number {
+  const end16 = off + (len & ~15);
+  const end = off + len;
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  let i = off;
+  for (; i < end16; i += 16) {
+    const w = v.getInt32(i);
+    const x = v.getInt32(i + 4);
+    const y = v.getInt32(i + 8);
+    const z = v.getInt32(i + 12);
+    a = (a + (w >>> 16) + (x >>> 16)) | 0;
+    b = (b + (w & 0xffff) + (x & 0xffff)) | 0;
+    c = (c + (y >>> 16) + (z >>> 16)) | 0;
+    d = (d + (y & 0xffff) + (z & 0xffff)) | 0;
+  }
+  for (; i + 1 < end; i += 2) a = (a + v.getUint16(i)) | 0;
+  if (i < end) b = (b + (v.getUint8(i) << 8)) | 0;
+  return sum + (a >>> 0) + (b >>> 0) + (c >>> 0) + (d >>> 0);
+}
+
 /** Folds a sum to 16 bits with end-around carry. */
 export function csumFold(sum: number): number {
   // `sum` may exceed 32 bits: first split off the high part, then fold halves twice.

@@ -132,10 +132,6 @@ function synchronized(tcb: Tcb, pkt: Uint8Array, ipOff: number, off: number, end
     established(tcb);
     if (tcb.socket.state === TCP_STATE.CLOSED) return;
   }
-  if (tcb.tsOk && opts.hasTs && at <= tcb.lastAckSent && ((opts.tsVal - tcb.tsRecent) | 0) >= 0) {
-    tcb.tsRecent = opts.tsVal;
-    tcb.tsRecentNs = tcb.env.clock.now;
-  }
   const fin = flags & TCP_FIN;
   if (ack >= tcb.sndUna) {
     // The window of a SYN is not scaled, and takeSyn has it already.
@@ -169,6 +165,12 @@ function acceptable(tcb: Tcb, at: number, len: number, flags: number, opts: TcpO
     if (seqLen > 0) tcb.ackNow = true;
     else challenge(tcb);
     return false;
+  }
+  // Also of an old duplicate (RFC 7323 section 4.3): it was sent again because our ACK was lost, and an ACK that echoes
+  // the time before that would give the sender a round trip as long as its timeout.
+  if (tcb.tsOk && opts.hasTs && !old && at <= tcb.lastAckSent) {
+    tcb.tsRecent = opts.tsVal;
+    tcb.tsRecentNs = tcb.env.clock.now;
   }
   if (at <= tcb.rcvAdv && at + seqLen >= tcb.rcvNxt) return true;
   if (flags & TCP_RST) return false;

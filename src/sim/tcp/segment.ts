@@ -1,7 +1,7 @@
 /** Builds and sends single segments: SYN, data, pure ACK, RST (RFC 9293 section 3.1). The checksum covers every one. */
 import type { Skb } from "../../dataplane/skb.ts";
 import { rd32, wr16, wr32 } from "../../wire/bytes.ts";
-import { csumFold, csumPartial, csumPseudo } from "../../wire/checksum.ts";
+import { csumFold, csumPseudo, csumView } from "../../wire/checksum.ts";
 import { IPPROTO_TCP } from "../../wire/ipv4.ts";
 import {
   TCP_ACK,
@@ -195,7 +195,7 @@ function writePorts(
 
 function finish(env: TcpEnv, skb: Skb, off: number, saddr: number, daddr: number): boolean {
   const len = skb.end - off;
-  const sum = csumPartial(skb.buf, off, len, csumPseudo(saddr, daddr, IPPROTO_TCP, len));
+  const sum = csumView(skb.view, off, len, csumPseudo(saddr, daddr, IPPROTO_TCP, len));
   wr16(skb.buf, off + TCP_CHECK, ~csumFold(sum) & 0xffff);
   env.stats.outSegs++;
   return env.ip.output(skb, saddr, daddr, IPPROTO_TCP, true);

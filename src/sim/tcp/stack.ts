@@ -3,7 +3,7 @@
 import type { Skb } from "../../dataplane/skb.ts";
 import { LabError } from "../../errors.ts";
 import { rd16, rd32 } from "../../wire/bytes.ts";
-import { l4ChecksumOk } from "../../wire/checksum.ts";
+import { csumFold, csumPseudo, csumView } from "../../wire/checksum.ts";
 import { formatIpv4, IPPROTO_TCP } from "../../wire/ipv4.ts";
 import {
   TCP_ACK,
@@ -150,12 +150,13 @@ export class TcpStack implements ProtocolHandler, TcpEnv {
   input(skb: Skb, ipOff: number, off: number, end: number): void {
     const pkt = skb.buf;
     this.stats.inSegs++;
-    if (!tcpCheck(pkt, off, end) || !l4ChecksumOk(pkt, ipOff, off, end - off, IPPROTO_TCP)) {
+    const laddr = rd32(pkt, ipOff + 16);
+    const raddr = rd32(pkt, ipOff + 12);
+    const pseudo = csumPseudo(raddr, laddr, IPPROTO_TCP, end - off);
+    if (!tcpCheck(pkt, off, end) || csumFold(csumView(skb.view, off, end - off, pseudo)) !== 0xffff) {
       this.stats.inErrs++;
       return;
     }
-    const laddr = rd32(pkt, ipOff + 16);
-    const raddr = rd32(pkt, ipOff + 12);
     const tcb = this.table.get(laddr, tcpDport(pkt, off), raddr, tcpSport(pkt, off));
     this.opts.parse(pkt, off);
     if (tcb !== undefined && !this.reopens(tcb, pkt, off)) {
