@@ -60,7 +60,8 @@ class Reader {
       hosts: this.inOrderOfNodes(hosts),
       networks: this.networks(),
       proxyIps: this.proxyIps(proxies),
-      behind: this.file.variables.has("NAT_GW") ? this.natGroups(nats) : undefined,
+      behind: this.file.variables.has("NAT_GW") ? this.natGroups(nats) : [],
+      defaultBehind: !this.file.variables.has("NAT_GW"),
       links: [],
       position: this.start,
     };

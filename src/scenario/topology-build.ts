@@ -150,23 +150,10 @@ function checkReach(host: HostDef, word: RawWord, first: NetworkDef): void {
   }
 }
 
-/** Each host behind a NAT with that NAT, as listed, or else by the default rule. */
+/** Each host behind a NAT with that NAT: as listed, then by the default rule. */
 function natMembership(raw: RawTopology, topology: Topology, hosts: Map<string, HostDef>): Map<HostDef, HostDef> {
   const first = topology.networks[0].name;
   const out = new Map<HostDef, HostDef>();
-  if (!raw.behind) {
-    const natOf = new Map<string, HostDef>();
-    for (const nat of topology.hosts) {
-      if (nat.role !== "nat") continue;
-      for (const nic of nat.nics) if (nic.network !== first && !natOf.has(nic.network)) natOf.set(nic.network, nat);
-    }
-    for (const host of topology.hosts) {
-      if (host.role !== "server" || nicOn(host, first)) continue;
-      const nic = host.nics.find((n) => natOf.has(n.network));
-      if (nic) out.set(host, natOf.get(nic.network) as HostDef);
-    }
-    return out;
-  }
   for (const group of raw.behind) {
     const nat = hosts.get(group.nat.text);
     if (nat?.role !== "nat") {
@@ -186,6 +173,17 @@ function natMembership(raw: RawTopology, topology: Topology, hosts: Map<string, 
       }
       out.set(host, nat);
     }
+  }
+  if (!raw.defaultBehind) return out;
+  const natOf = new Map<string, HostDef>();
+  for (const nat of topology.hosts) {
+    if (nat.role !== "nat") continue;
+    for (const nic of nat.nics) if (nic.network !== first && !natOf.has(nic.network)) natOf.set(nic.network, nat);
+  }
+  for (const host of topology.hosts) {
+    if (host.role !== "server" || nicOn(host, first) || out.has(host)) continue;
+    const nic = host.nics.find((n) => natOf.has(n.network));
+    if (nic) out.set(host, natOf.get(nic.network) as HostDef);
   }
   return out;
 }

@@ -45,8 +45,9 @@ export interface RawTopology {
   /** The first one is the public network. */
   networks: RawNetwork[];
   proxyIps: RawProxyIp[];
-  /** Undefined: the servers that share a network with a NAT and are not on the first network. */
-  behind?: RawNatGroup[];
+  behind: RawNatGroup[];
+  /** Servers that are in no group, not on the first network, and share a network with a NAT, are behind it. */
+  defaultBehind: boolean;
   links: RawLinkOverride[];
   /** Where the topology starts, for errors about something that is not there. */
   position?: Position;
