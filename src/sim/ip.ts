@@ -1,0 +1,317 @@
+/**
+ * A host's IPv4 (RFC 791, RFC 1122 section 3, RFC 1812 section 5; the order of net/ipv4/ip_input.c, ip_forward.c and
+ * ip_output.c): header checks, netfilter hooks, local delivery with reassembly, forwarding, output with fragmentation.
+ *
+ * A weak host: a packet for any own address is accepted on any NIC (rp_filter 0), save from an own address ("martian").
+ */
+import type { Skb } from "../dataplane/skb.ts";
+import { csumReplace16, ipv4ChecksumOk } from "../wire/checksum.ts";
+import { ETH_HLEN, ETH_P_IP, ethType } from "../wire/ethernet.ts";
+import {
+  ICMP_DEST_UNREACH,
+  ICMP_EXC_FRAGTIME,
+  ICMP_EXC_TTL,
+  ICMP_FRAG_NEEDED,
+  ICMP_HOST_UNREACH,
+  ICMP_NET_UNREACH,
+  ICMP_PROT_UNREACH,
+  ICMP_TIME_EXCEEDED,
+} from "../wire/icmp.ts";
+import {
+  IP_DF,
+  IPV4_HLEN,
+  ipCheck,
+  ipDaddr,
+  ipFragOff,
+  ipHlen,
+  ipIsFragment,
+  ipProto,
+  ipSaddr,
+  ipTotLen,
+  ipTtl,
+  ipv4Check,
+  setIpCheck,
+  writeIpv4,
+} from "../wire/ipv4.ts";
+import type { DropSite, SimEnv } from "./env.ts";
+import { fragment, Reassembler } from "./ip-fragment.ts";
+import type { NetDevice } from "./nic.ts";
+import {
+  type Dst,
+  type RouteHost,
+  RouteTable,
+  RTN_BROADCAST,
+  RTN_LOCAL,
+  RTN_UNICAST,
+  RTN_UNREACHABLE,
+} from "./route.ts";
+import { type IpLayer, L4_OFFSET, type ProtocolHandler, type Rng, type Scheduler } from "./types.ts";
+
+/** Netfilter hook points, in the kernel's numbering (linux/netfilter.h). */
+export const NF_PRE_ROUTING = 0;
+export const NF_LOCAL_IN = 1;
+export const NF_FORWARD = 2;
+export const NF_LOCAL_OUT = 3;
+export const NF_POST_ROUTING = 4;
+
+/** What filters and translates packets on a host. The packet is changed in place. */
+export interface PacketFilter {
+  /** False = drop. `ip` is the IPv4 header's offset; devices are "" where the hook point has none. */
+  hook(point: number, skb: Skb, ip: number, inDev: string, outDev: string): boolean;
+}
+
+/** Sends ICMP errors; a part of the ICMP layer. */
+export interface IcmpErrors {
+  /** Tells the sender of the packet at `skb` that it went no further, unless RFC 1122 forbids; does not keep `skb`. */
+  sendError(type: number, code: number, mtu: number, skb: Skb, inDev: NetDevice | undefined): void;
+}
+
+export interface IpSettings {
+  ipForward: boolean;
+  /** Initial TTL of own packets. */
+  defaultTtl: number;
+}
+
+export class IpStack implements IpLayer {
+  readonly clock: Scheduler;
+  readonly rng: Rng;
+  readonly routes: RouteTable;
+  readonly settings: IpSettings = { ipForward: false, defaultTtl: 64 };
+  filter: PacketFilter | undefined;
+  icmp: IcmpErrors | undefined;
+  /** Packets forwarded and delivered locally. */
+  forwarded = 0;
+  delivered = 0;
+
+  private readonly env: SimEnv;
+  private readonly site: DropSite;
+  private readonly host: RouteHost;
+  private readonly handlers: (ProtocolHandler | undefined)[] = new Array<ProtocolHandler | undefined>(256).fill(
+    undefined,
+  );
+  private readonly reassembler: Reassembler;
+  private id: number;
+
+  constructor(env: SimEnv, site: DropSite, host: RouteHost, rng: Rng) {
+    this.env = env;
+    this.site = site;
+    this.host = host;
+    this.clock = env.clock;
+    this.rng = rng;
+    this.id = rng.below(0x10000);
+    this.routes = new RouteTable(host);
+    this.reassembler = new Reassembler(env, site, (first) => {
+      if (this.host.isLocal(ipDaddr(first.buf, first.head + ETH_HLEN))) {
+        this.icmp?.sendError(ICMP_TIME_EXCEEDED, ICMP_EXC_FRAGTIME, 0, first, undefined);
+      }
+    });
+  }
+
+  sourceFor(daddr: number): number {
+    return this.routes.lookup(daddr).src;
+  }
+
+  isLocal(addr: number): boolean {
+    return this.host.isLocal(addr);
+  }
+
+  pathMtu(daddr: number): number {
+    return this.routes.pathMtu(this.routes.lookup(daddr), this.env.clock.now);
+  }
+
+  allocate(l4Len: number): Skb {
+    return this.env.pool.get(L4_OFFSET + l4Len);
+  }
+
+  register(proto: number, handler: ProtocolHandler): void {
+    this.handlers[proto] = handler;
+  }
+
+  handler(proto: number): ProtocolHandler | undefined {
+    return this.handlers[proto];
+  }
+
+  /** As IpLayer says; a `saddr` of 0 is chosen by the route. */
+  output(skb: Skb, saddr: number, daddr: number, proto: number, df: boolean, tos = 0): boolean {
+    const dst = this.routes.lookup(daddr);
+    if (dst.type !== RTN_UNICAST && dst.type !== RTN_LOCAL) {
+      this.env.drop("ip", "no route to the destination", this.site, skb);
+      return false;
+    }
+    const ip = skb.head + ETH_HLEN;
+    const len = skb.end - ip;
+    const mtu = this.routes.pathMtu(dst, this.env.clock.now);
+    if (len > mtu && df && !dst.pmtuLocked) {
+      this.env.drop("ip", "larger than the path MTU, and DF is set", this.site, skb);
+      return false;
+    }
+    if (len > 65_535) {
+      this.env.drop("ip", "larger than an IPv4 packet can be", this.site, skb);
+      return false;
+    }
+    this.id = (this.id + 1) & 0xffff;
+    const word = df && !dst.pmtuLocked ? IP_DF : 0;
+    writeIpv4(skb.buf, ip, len, this.id, word, this.settings.defaultTtl, proto, saddr || dst.src, daddr, tos);
+    this.send(skb, dst, mtu);
+    return true;
+  }
+
+  /** Sends a packet whose IPv4 header the caller has written, as a raw socket does; takes it over. */
+  outputRaw(skb: Skb): boolean {
+    const dst = this.routes.lookup(ipDaddr(skb.buf, skb.head + ETH_HLEN));
+    if (dst.type !== RTN_UNICAST && dst.type !== RTN_LOCAL) {
+      this.env.drop("ip", "no route to the destination", this.site, skb);
+      return false;
+    }
+    this.send(skb, dst, this.routes.pathMtu(dst, this.env.clock.now));
+    return true;
+  }
+
+  /** A frame from a device, MAC header first; takes it over. */
+  input(dev: NetDevice, skb: Skb): void {
+    const ip = skb.head + ETH_HLEN;
+    if (ethType(skb.buf, skb.head) !== ETH_P_IP) {
+      this.drop("neither IPv4 nor ARP", skb);
+      return;
+    }
+    if (!ipv4Check(skb.buf, ip, skb.end)) {
+      this.drop("malformed IPv4 header", skb);
+      return;
+    }
+    if (!ipv4ChecksumOk(skb.buf, ip)) {
+      this.drop("wrong IPv4 header checksum", skb);
+      return;
+    }
+    skb.end = ip + ipTotLen(skb.buf, ip);
+    if (this.filter === undefined) {
+      this.route(dev, skb);
+      return;
+    }
+    // Connection tracking sees whole datagrams only (nf_defrag_ipv4).
+    const whole = ipIsFragment(skb.buf, ip) ? this.reassembler.add(skb) : skb;
+    if (whole === undefined) return;
+    if (!this.filter.hook(NF_PRE_ROUTING, whole, whole.head + ETH_HLEN, dev.name, "")) {
+      this.filtered(whole);
+      return;
+    }
+    this.route(dev, whole);
+  }
+
+  /** A packet's next hop does not answer ARP; takes it over. */
+  hostUnreachable(dev: NetDevice, skb: Skb): void {
+    this.icmp?.sendError(ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0, skb, undefined);
+    this.env.drop("arp", "the next hop does not answer ARP", dev, skb);
+  }
+
+  private route(dev: NetDevice, skb: Skb): void {
+    const ip = skb.head + ETH_HLEN;
+    const saddr = ipSaddr(skb.buf, ip);
+    if (dev !== this.host.lo && (saddr === 0 || saddr >>> 28 >= 14 || saddr >>> 24 === 127 || this.isLocal(saddr))) {
+      this.drop("martian source address", skb);
+      return;
+    }
+    const dst = this.routes.lookup(ipDaddr(skb.buf, ip));
+    if (dst.type === RTN_LOCAL || dst.type === RTN_BROADCAST) {
+      this.deliver(dev, skb, dst);
+      return;
+    }
+    if (!this.settings.ipForward) {
+      this.drop("not for this host, which does not forward", skb);
+      return;
+    }
+    if (dst.type === RTN_UNREACHABLE) {
+      this.icmp?.sendError(ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0, skb, dev);
+      this.drop("no route to the destination", skb);
+      return;
+    }
+    this.forward(dev, skb, dst);
+  }
+
+  private deliver(dev: NetDevice, part: Skb, dst: Dst): void {
+    const skb = ipIsFragment(part.buf, part.head + ETH_HLEN) ? this.reassembler.add(part) : part;
+    if (skb === undefined) return;
+    const ip = skb.head + ETH_HLEN;
+    if (this.filter !== undefined && !this.filter.hook(NF_LOCAL_IN, skb, ip, dev.name, "")) {
+      this.filtered(skb);
+      return;
+    }
+    const handler = this.handlers[ipProto(skb.buf, ip)];
+    if (handler === undefined) {
+      if (dst.type === RTN_LOCAL) this.icmp?.sendError(ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0, skb, dev);
+      this.drop("no handler for the protocol", skb);
+      return;
+    }
+    this.delivered++;
+    handler.input(skb, ip, ip + ipHlen(skb.buf, ip), skb.end);
+    this.env.pool.put(skb);
+  }
+
+  private forward(dev: NetDevice, skb: Skb, dst: Dst): void {
+    const { buf } = skb;
+    const ip = skb.head + ETH_HLEN;
+    if (ipTtl(buf, ip) <= 1) {
+      this.icmp?.sendError(ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0, skb, dev);
+      this.drop("the TTL has run out", skb);
+      return;
+    }
+    const mtu = dst.dev.mtu;
+    if (skb.end - ip > mtu && (ipFragOff(buf, ip) & IP_DF) !== 0) {
+      this.icmp?.sendError(ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu, skb, dev);
+      this.drop("larger than the next hop's MTU, and DF is set", skb);
+      return;
+    }
+    // The TTL is the high byte of its 16-bit word.
+    const word = (ipTtl(buf, ip) << 8) | ipProto(buf, ip);
+    setIpCheck(buf, ip, csumReplace16(ipCheck(buf, ip), word, word - 0x100));
+    buf[ip + 8]--;
+    if (this.filter !== undefined && !this.filter.hook(NF_FORWARD, skb, ip, dev.name, dst.dev.name)) {
+      this.filtered(skb);
+      return;
+    }
+    this.forwarded++;
+    this.finish(skb, dst, mtu, dev.name);
+  }
+
+  /** A packet of this host, header complete. */
+  private send(skb: Skb, dst: Dst, mtu: number): void {
+    if (this.filter !== undefined) {
+      const ip = skb.head + ETH_HLEN;
+      const daddr = ipDaddr(skb.buf, ip);
+      if (!this.filter.hook(NF_LOCAL_OUT, skb, ip, "", dst.dev.name)) {
+        this.filtered(skb);
+        return;
+      }
+      const translated = ipDaddr(skb.buf, ip);
+      if (translated !== daddr) {
+        dst = this.routes.lookup(translated);
+        mtu = this.routes.pathMtu(dst, this.env.clock.now);
+      }
+    }
+    this.finish(skb, dst, mtu, "");
+  }
+
+  private finish(skb: Skb, dst: Dst, mtu: number, inDev: string): void {
+    const ip = skb.head + ETH_HLEN;
+    if (this.filter !== undefined && !this.filter.hook(NF_POST_ROUTING, skb, ip, inDev, dst.dev.name)) {
+      this.filtered(skb);
+      return;
+    }
+    if (skb.end - ip <= mtu) {
+      dst.dev.xmit(skb, dst.neighbour);
+      return;
+    }
+    fragment(this.env.pool, skb, mtu, (part) => dst.dev.xmit(part, dst.neighbour));
+    this.env.pool.put(skb);
+  }
+
+  private drop(reason: string, skb: Skb): void {
+    this.env.drop("ip", reason, this.site, skb);
+  }
+
+  private filtered(skb: Skb): void {
+    this.env.drop("netfilter", "dropped by a rule or by connection tracking", this.site, skb);
+  }
+}
+
+/** Bytes that an IPv4 packet may carry without being larger than `mtu`. */
+export const ipPayload = (mtu: number): number => mtu - IPV4_HLEN;

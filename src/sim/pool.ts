@@ -1,0 +1,39 @@
+/** A free list of packet buffers: frames are moved through the simulator by reference and never left to the collector. */
+import { Skb } from "../dataplane/skb.ts";
+
+export class SkbPool {
+  private readonly free: Skb[] = [];
+  /** Packets handed out and not given back. */
+  outstanding = 0;
+
+  /** A frame of `len` bytes with full headroom; its bytes are whatever was there before. */
+  get(len: number): Skb {
+    this.outstanding++;
+    const skb = this.free.pop() ?? new Skb();
+    skb.reset(len);
+    return skb;
+  }
+
+  /** Takes a frame back; nobody may hold on to it. */
+  put(skb: Skb): void {
+    this.outstanding--;
+    this.free.push(skb);
+  }
+
+  /** A copy of a frame, with full headroom. */
+  clone(from: Skb): Skb {
+    const len = from.end - from.head;
+    const skb = this.get(len);
+    copy(skb.buf, skb.head, from.buf, from.head, len);
+    skb.gsoSize = from.gsoSize;
+    skb.mark = from.mark;
+    skb.vlan = from.vlan;
+    return skb;
+  }
+}
+
+/** A loop beats `set(subarray())` for short frames only. */
+function copy(dst: Uint8Array, dstOff: number, src: Uint8Array, srcOff: number, len: number): void {
+  if (len > 128) dst.set(src.subarray(srcOff, srcOff + len), dstOff);
+  else for (let i = 0; i < len; i++) dst[dstOff + i] = src[srcOff + i];
+}
