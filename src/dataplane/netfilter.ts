@@ -9,7 +9,6 @@
  */
 
 import { Conntrack } from "./conntrack.ts";
-import { LO_IFINDEX } from "./fib.ts";
 import { type NatRng, setupDestination, setupSource } from "./masquerade.ts";
 import { NF_NAT_MANIP_DST, NF_NAT_MANIP_SRC, natPacket } from "./nat-mangle.ts";
 import {
@@ -22,17 +21,27 @@ import {
   stateBit,
   TABLE_CHAINS,
 } from "./netfilter-rules.ts";
+import type { Skb } from "./skb.ts";
 
 export const NF_DROP = 0;
 export const NF_ACCEPT = 1;
 
+/** Hook points (include/uapi/linux/netfilter.h). */
+export const NF_INET_PRE_ROUTING = 0;
+export const NF_INET_LOCAL_IN = 1;
+export const NF_INET_FORWARD = 2;
+export const NF_INET_LOCAL_OUT = 3;
+export const NF_INET_POST_ROUTING = 4;
+
+const LOOPBACK = "lo";
+
 /** What netfilter asks of its host. */
 export interface NetfilterHost {
-  /** Name of an interface, for rules with -i and -o; "" when there is none. */
-  nicName(ifindex: number): string;
-  /** Address that MASQUERADE gives to a packet for `daddr` that leaves by `ifindex`, host order; 0 = none. */
-  masqueradeAddr(ifindex: number, daddr: number): number;
+  /** Address that MASQUERADE gives to a packet for `daddr` that leaves by interface `outDev`, host order; 0 = none. */
+  masqueradeAddr(outDev: string, daddr: number): number;
   readonly rng: NatRng;
+  /** Where `hook` takes the time from, ns. */
+  readonly clock: { readonly now: number };
 }
 
 export class Netfilter {
@@ -98,47 +107,66 @@ export class Netfilter {
     this.active = this.tracking || filtering;
   }
 
-  /** A packet has arrived on `inIf`; its header is at `ipOff` (checked). Routing looks at the destination only afterwards. */
-  prerouting(pkt: Uint8Array, ipOff: number, inIf: number, nowNs: number): number {
+  /**
+   * One hook point by number, for a host that goes through its hooks so; devices are "" where the point has none. False = drop,
+   * `reason` then says why.
+   */
+  hook(point: number, skb: Skb, ipOff: number, inDev: string, outDev: string): boolean {
+    switch (point) {
+      case NF_INET_PRE_ROUTING:
+        return this.prerouting(skb.buf, ipOff, inDev, this.host.clock.now) === NF_ACCEPT;
+      case NF_INET_LOCAL_IN:
+        return this.input(skb.buf, ipOff, inDev) === NF_ACCEPT;
+      case NF_INET_FORWARD:
+        return this.forward(skb.buf, ipOff, inDev, outDev) === NF_ACCEPT;
+      case NF_INET_LOCAL_OUT:
+        return this.output(skb.buf, ipOff, outDev, this.host.clock.now) === NF_ACCEPT;
+      default:
+        return this.postrouting(skb.buf, ipOff, outDev) === NF_ACCEPT;
+    }
+  }
+
+  /** A packet has arrived on `inDev`; its header is at `ipOff` (checked). Routing looks at the destination only afterwards. */
+  prerouting(pkt: Uint8Array, ipOff: number, inDev: string, nowNs: number): number {
     // What comes in by lo went out by lo, and was seen by OUTPUT and POSTROUTING.
-    if (!this.tracking || inIf === LO_IFINDEX) return NF_ACCEPT;
+    if (!this.tracking || inDev === LOOPBACK) return NF_ACCEPT;
     if (!this.conntrack.resolve(pkt, ipOff, nowNs)) return this.tableFull();
-    return this.translate(this.natPre, pkt, ipOff, NF_NAT_MANIP_DST, inIf, 0);
+    return this.translate(this.natPre, pkt, ipOff, NF_NAT_MANIP_DST, inDev, "");
   }
 
   /** The packet is for this host. */
-  input(pkt: Uint8Array, ipOff: number, inIf: number): number {
-    if (this.filter(this.filterInput, pkt, ipOff, inIf, 0) === NF_DROP) return NF_DROP;
-    if (!this.tracking || inIf === LO_IFINDEX) return NF_ACCEPT;
-    if (this.translate(this.natInput, pkt, ipOff, NF_NAT_MANIP_SRC, inIf, 0) === NF_DROP) return NF_DROP;
+  input(pkt: Uint8Array, ipOff: number, inDev: string): number {
+    if (this.filter(this.filterInput, pkt, ipOff, inDev, "") === NF_DROP) return NF_DROP;
+    if (!this.tracking || inDev === LOOPBACK) return NF_ACCEPT;
+    if (this.translate(this.natInput, pkt, ipOff, NF_NAT_MANIP_SRC, inDev, "") === NF_DROP) return NF_DROP;
     return this.confirm();
   }
 
   /** The packet is to be forwarded. */
-  forward(pkt: Uint8Array, ipOff: number, inIf: number, outIf: number): number {
-    return this.filter(this.filterForward, pkt, ipOff, inIf, outIf);
+  forward(pkt: Uint8Array, ipOff: number, inDev: string, outDev: string): number {
+    return this.filter(this.filterForward, pkt, ipOff, inDev, outDev);
   }
 
   /** A packet of this host's own, with its route found; where the destination changes, the host routes again. */
-  output(pkt: Uint8Array, ipOff: number, outIf: number, nowNs: number): number {
+  output(pkt: Uint8Array, ipOff: number, outDev: string, nowNs: number): number {
     if (this.tracking) {
       if (!this.conntrack.resolve(pkt, ipOff, nowNs)) return this.tableFull();
-      if (this.translate(this.natOutput, pkt, ipOff, NF_NAT_MANIP_DST, 0, outIf) === NF_DROP) return NF_DROP;
+      if (this.translate(this.natOutput, pkt, ipOff, NF_NAT_MANIP_DST, "", outDev) === NF_DROP) return NF_DROP;
     }
-    return this.filter(this.filterOutput, pkt, ipOff, 0, outIf);
+    return this.filter(this.filterOutput, pkt, ipOff, "", outDev);
   }
 
-  /** The packet, forwarded or the host's own, is about to leave by `outIf`. */
-  postrouting(pkt: Uint8Array, ipOff: number, outIf: number): number {
+  /** The packet, forwarded or the host's own, is about to leave by `outDev`. */
+  postrouting(pkt: Uint8Array, ipOff: number, outDev: string): number {
     if (!this.tracking) return NF_ACCEPT;
-    if (this.translate(this.natPost, pkt, ipOff, NF_NAT_MANIP_SRC, 0, outIf) === NF_DROP) return NF_DROP;
+    if (this.translate(this.natPost, pkt, ipOff, NF_NAT_MANIP_SRC, "", outDev) === NF_DROP) return NF_DROP;
     return this.confirm();
   }
 
-  private filter(chain: NfChain, pkt: Uint8Array, ipOff: number, inIf: number, outIf: number): number {
+  private filter(chain: NfChain, pkt: Uint8Array, ipOff: number, inDev: string, outDev: string): number {
     const rules = chain.rules;
     if (rules.length > 0) {
-      const i = this.match(chain, pkt, ipOff, inIf, outIf);
+      const i = this.match(chain, pkt, ipOff, inDev, outDev);
       if (i >= 0) {
         if (rules[i].target.kind === "ACCEPT") return NF_ACCEPT;
         this.reason = chain.reasons[i];
@@ -151,12 +179,10 @@ export class Netfilter {
   }
 
   /** Index of the first rule that matches, or -1. */
-  private match(chain: NfChain, pkt: Uint8Array, ipOff: number, inIf: number, outIf: number): number {
+  private match(chain: NfChain, pkt: Uint8Array, ipOff: number, inDev: string, outDev: string): number {
     const rules = chain.rules;
-    const inName = inIf === 0 ? "" : this.host.nicName(inIf);
-    const outName = outIf === 0 ? "" : this.host.nicName(outIf);
     const state = this.tracking ? stateBit(this.conntrack.ctinfo) : 0;
-    for (let i = 0; i < rules.length; i++) if (ruleMatches(rules[i], pkt, ipOff, inName, outName, state)) return i;
+    for (let i = 0; i < rules.length; i++) if (ruleMatches(rules[i], pkt, ipOff, inDev, outDev, state)) return i;
     return -1;
   }
 
@@ -166,20 +192,20 @@ export class Netfilter {
     pkt: Uint8Array,
     ipOff: number,
     manip: number,
-    inIf: number,
-    outIf: number,
+    inDev: string,
+    outDev: string,
   ): number {
     if (!this.nat) return NF_ACCEPT;
     const ct = this.conntrack;
-    if (ct.isNew && !this.setup(chain, pkt, ipOff, manip, inIf, outIf)) return NF_DROP;
+    if (ct.isNew && !this.setup(chain, pkt, ipOff, manip, inDev, outDev)) return NF_DROP;
     if (natPacket(ct, pkt, ipOff, manip)) return NF_ACCEPT;
     this.reason = "nat: ICMP error with a bad checksum";
     return NF_DROP;
   }
 
-  private setup(chain: NfChain, pkt: Uint8Array, ipOff: number, manip: number, inIf: number, outIf: number): boolean {
+  private setup(chain: NfChain, pkt: Uint8Array, ipOff: number, manip: number, inDev: string, outDev: string): boolean {
     const ct = this.conntrack;
-    const i = chain.rules.length === 0 ? -1 : this.match(chain, pkt, ipOff, inIf, outIf);
+    const i = chain.rules.length === 0 ? -1 : this.match(chain, pkt, ipOff, inDev, outDev);
     const target = i < 0 ? undefined : chain.rules[i].target;
     const words = ct.table.tuples;
     if (manip === NF_NAT_MANIP_DST) {
@@ -193,7 +219,7 @@ export class Netfilter {
       addr = target.addr;
       port = target.port;
     } else if (target?.kind === "MASQUERADE") {
-      addr = this.host.masqueradeAddr(outIf, words[ct.flow * 8 + 4] >>> 0);
+      addr = this.host.masqueradeAddr(outDev, words[ct.flow * 8 + 4] >>> 0);
       if (addr === 0) {
         this.reason = "nat POSTROUTING: MASQUERADE, but the interface has no address";
         return false;
