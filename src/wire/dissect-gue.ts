@@ -5,7 +5,6 @@ import {
   add,
   addBits,
   addBytes,
-  ascii,
   bytesLayer,
   type Dissection,
   hex,
@@ -35,6 +34,7 @@ import {
   gueTunnelId,
   gueVersion,
 } from "./gue.ts";
+import { ascii } from "./hexdump.ts";
 
 const BASE = "draft-ietf-intarea-gue section 3.1";
 const EXT = "draft-ietf-intarea-gue-extensions";

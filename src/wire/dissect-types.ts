@@ -107,10 +107,3 @@ export function bytesLayer(b: Uint8Array, name: string, title: string, off: numb
 
 /** `0x` and at least `digits` hex digits. */
 export const hex = (v: number, digits = 4): string => `0x${v.toString(16).padStart(digits, "0")}`;
-
-/** Printable ASCII as it is, everything else as a dot. */
-export function ascii(b: Uint8Array, off: number, end: number): string {
-  let out = "";
-  for (let i = off; i < end; i++) out += b[i] >= 0x20 && b[i] < 0x7f ? String.fromCharCode(b[i]) : ".";
-  return out;
-}

@@ -30,7 +30,7 @@ const reply = (over: NonNullable<IpSpec["tcp"]>, payload = ""): IpSpec => ({
 });
 
 /** A UDP datagram of 74 bytes, to be sent in two fragments. */
-const datagram = buildIp({ udp: { sport: 700, dport: 701 }, payload: "f".repeat(66) }).slice(20);
+const datagram = buildIp({ udp: { sport: 7777, dport: 9999 }, payload: "f".repeat(66) }).slice(20);
 
 /** Name -> frame. */
 export const FRAMES: Record<string, Uint8Array> = {
@@ -135,3 +135,65 @@ export const FRAMES: Record<string, Uint8Array> = {
     trailer: new Uint8Array(6),
   }),
 };
+
+const quoted = buildIp({ udp: {} });
+
+/** Frames that are rare, malformed or carry wrong checksums. */
+export const ODD_FRAMES: Record<string, Uint8Array> = {
+  vlan: buildPacket({ eth: { vlans: [{ tpid: 0x8100, tci: 0x3005 }] }, udp: {}, payload: "hi" }),
+  qinq: buildPacket({
+    eth: {
+      vlans: [
+        { tpid: 0x88a8, tci: 5 },
+        { tpid: 0x8100, tci: 7 },
+      ],
+    },
+    udp: {},
+    payload: "hi",
+  }),
+  v6: buildPacket({ eth: { type: 0x1234 }, payload: "hi" }),
+  badck: buildPacket({ ip: { raw: { check: 0x1234 } }, udp: { raw: { check: 0x4321 } }, payload: "hi" }),
+  udpshort: buildPacket({ udp: { raw: { length: 7 } }, payload: "hi" }),
+  udplong: buildPacket({ udp: { raw: { length: 70 } }, payload: "hi" }),
+  totshort: buildPacket({ ip: { raw: { totLen: 10 } }, udp: {}, payload: "hi" }),
+  totlong: buildPacket({ ip: { raw: { totLen: 100 } }, udp: {}, payload: "hi" }),
+  l4cut: buildPacket({ ip: { raw: { totLen: 23 } }, udp: {}, payload: "hi" }),
+  l4cut2: buildPacket({ ip: { raw: { totLen: 26 } }, udp: {}, payload: "hi" }),
+  l4cut3: buildPacket({ ip: { raw: { totLen: 36 } }, tcp: {}, payload: "hi" }),
+  ihl: buildPacket({ ip: { raw: { versionIhl: 0x44 } }, tcp: {}, payload: "hi" }),
+  ver: buildPacket({ ip: { raw: { versionIhl: 0x65 } }, tcp: {}, payload: "hi" }),
+  ipip: buildPacket({ ip: { proto: 4 }, payload: buildIp({ udp: {}, payload: "x" }) }),
+  p253: buildPacket({ ip: { proto: 253 }, payload: "hello" }),
+  rst: buildPacket({ tcp: { flags: 4 } }),
+  none: buildPacket({ tcp: { flags: 0 } }),
+  all: buildPacket({ tcp: { flags: 0xff, urgent: 5 }, payload: "xx" }),
+  redirect: buildPacket({ icmp: { kind: "redirect", code: 1, gateway: 0x01020304, quoted: quoted } }),
+  redirect0: buildPacket({ icmp: { kind: "redirect", code: 0, gateway: 0x01020304, quoted: quoted } }),
+  param: buildPacket({ icmp: { kind: "parameterProblem", code: 0, pointer: 9, quoted: quoted } }),
+  un0: buildPacket({ icmp: { kind: "unreachable", code: 0, mtu: 0, quoted: quoted } }),
+  un1: buildPacket({ icmp: { kind: "unreachable", code: 1, mtu: 0, quoted: quoted } }),
+  un2: buildPacket({ icmp: { kind: "unreachable", code: 2, mtu: 0, quoted: quoted } }),
+  un4: buildPacket({ icmp: { kind: "unreachable", code: 4, mtu: 0, quoted: quoted } }),
+  un5: buildPacket({ icmp: { kind: "unreachable", code: 5, mtu: 0, quoted: quoted } }),
+  un13: buildPacket({ icmp: { kind: "unreachable", code: 13, mtu: 0, quoted: quoted } }),
+  frag2: buildPacket({ icmp: { kind: "timeExceeded", code: 1, quoted: quoted } }),
+  other: buildPacket({ icmp: { kind: "other", type: 42, code: 1, rest: 7, data: new Uint8Array(3) } }),
+  tos: buildPacket({ ip: { tos: 3, rf: true, df: true, mf: true }, udp: {} }),
+  ra: buildPacket({
+    ip: {
+      options: [
+        { type: 148, data: Uint8Array.of(0, 1) },
+        { type: 7, data: Uint8Array.of(4, 0, 0, 0, 0) },
+        { type: 99, data: new Uint8Array(2) },
+      ],
+    },
+    udp: {},
+  }),
+  arpThaReq: buildPacket({ arp: { oper: 1, tha: 5 } }),
+  arpPad: buildPacket({ arp: { oper: 1 }, trailer: new Uint8Array(18) }),
+
+  totlongtcp: buildPacket({ ip: { raw: { totLen: 100 } }, tcp: { dport: 4000 }, payload: "hi" }),
+};
+for (const n of [13, 14, 20, 30, 34, 36, 40, 50]) ODD_FRAMES[`syn${n}`] = FRAMES.syn.slice(0, n);
+for (const n of [36, 41, 45]) ODD_FRAMES[`udp${n}`] = FRAMES.udp.slice(0, n);
+for (const n of [20, 30]) ODD_FRAMES[`arp${n}`] = FRAMES.arpRequest.slice(0, n);
