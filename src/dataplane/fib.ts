@@ -88,6 +88,8 @@ function slotHash(prefix: number, len: number): number {
 }
 
 export class Fib {
+  /** Changes with every change of routes or addresses; for caches of what a lookup gave. */
+  generation = 0;
   private readonly local = new RouteTable();
   private readonly main = new RouteTable();
   private readonly addresses: InterfaceAddress[] = [];
@@ -197,6 +199,7 @@ export class Fib {
   private insert(table: "local" | "main", route: Route): void {
     this[table].routes.push(route);
     this.dirty = true;
+    this.generation++;
   }
 
   private delete(table: "local" | "main", match: (r: Route) => boolean): boolean {
@@ -205,6 +208,7 @@ export class Fib {
     if (at < 0) return false;
     routes.splice(at, 1);
     this.dirty = true;
+    this.generation++;
     return true;
   }
 
