@@ -241,7 +241,8 @@ export const LINK_PROPS: Record<
   duplicate: { prop: "duplicate", read: parseProbability, expected: "a probability such as 1% or 0.01" },
   reorder: { prop: "reorder", read: parseProbability, expected: "a probability such as 1% or 0.01" },
   corrupt: { prop: "corrupt", read: parseProbability, expected: "a probability such as 1% or 0.01" },
-  "reorder-delay": { prop: "reorderDelayNs", read: parseDuration, expected: EXPECTED.duration },
+  jitter: { prop: "jitterNs", read: parseDuration, expected: EXPECTED.duration },
+  reorder_delay: { prop: "reorderDelayNs", read: parseDuration, expected: EXPECTED.duration },
 };
 
 function readLinkChange(words: readonly string[]): LinkChange | BadArgument {

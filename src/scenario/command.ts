@@ -84,6 +84,8 @@ export interface CommandSpec {
   scope: "host" | "lab";
   params: readonly ParamSpec[];
   options?: Readonly<Record<string, OptionSpec>>;
+  /** Names in CommandResult.data that scenarios may expect, with their meaning; besides these every command has output, fails, time. */
+  results?: Readonly<Record<string, string>>;
   summary: string;
   /** A complete line, host included. */
   example: string;

@@ -318,7 +318,7 @@ const LAB: CommandSpec[] = [
       p(
         "change",
         "link-change",
-        "loss P, delay T, duplicate P, reorder P, reorder-delay T, corrupt P, rate R, queue N; or clear, down, up",
+        "loss P, delay T, duplicate P, jitter T, reorder P, reorder_delay T, corrupt P, rate R, queue N; or clear, down, up",
       ),
     ],
     "change the faults of a link",
@@ -338,6 +338,23 @@ export const COMMAND_GROUPS: readonly { title: string; commands: readonly Comman
   { title: "Packets made by hand (inside a host)", commands: CRAFTED },
   { title: "The lab", commands: LAB },
 ];
+
+/** What scenarios may expect of a command, by CommandResult.data name. */
+const RESULTS: Record<string, Record<string, string>> = {
+  topo_check: { hosts: "names of the hosts that are up", networks: "names of the networks" },
+  test_icmp: { sent: "requests sent, of all hosts", received: "replies received" },
+  pktdump: { packets: "how many packets were printed" },
+  pfc_add: { port: "local tunnel port", tunnel: "tunnel id" },
+  port_alloc: { port: "the port" },
+  port_list: { ports: "free ports, in the order in which they will be handed out" },
+  curl: { status: "HTTP status", body: "response body, without a line break at its end", size: "body bytes", sha256: "of the body, hex" },
+  ping: { sent: "requests sent", received: "replies received" },
+  udp: { size: "bytes of the reply", body: "the reply's text, where a service names itself", sha256: "of the reply, hex" },
+  sysctl: { value: "the setting's value" },
+  conntrack: { entries: "how many entries" },
+};
+
+for (const { commands } of COMMAND_GROUPS) for (const c of commands) c.results = RESULTS[c.name];
 
 export const COMMANDS: readonly CommandSpec[] = COMMAND_GROUPS.flatMap((g) => g.commands);
 const byName = new Map(COMMANDS.map((c) => [c.name, c]));

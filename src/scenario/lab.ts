@@ -10,7 +10,10 @@ import type { Topology } from "./topology.ts";
 export interface CommandResult {
   /** Lines for people, as the demo's script would print. */
   output: string[];
-  /** Named values that `expect` compares: curl {status, body, size, sha256}, ping {sent, received}, ... */
+  /**
+   * Named values that `expect` compares, under the names that CommandSpec.results declares. A command that ran but did not
+   * succeed (no answer, connection refused) gives `error` with an errno name: ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH, EMSGSIZE.
+   */
   data: Record<string, unknown>;
 }
 
@@ -58,6 +61,8 @@ export interface Lab {
   now(): number;
   /** Runs one command to its end. Throws LabError when it is refused or malformed for this lab. */
   run(command: Command): Promise<CommandResult>;
+  /** Starts all commands at the same moment and lets time pass until every one has ended; results in their order. */
+  runAll(commands: readonly Command[]): Promise<PromiseSettledResult<CommandResult>[]>;
   /** Starts a command and goes on; the promise settles when it ends (`now()` advances only in run, wait and until). */
   start(command: Command): Promise<CommandResult>;
   /** Lets time pass. */

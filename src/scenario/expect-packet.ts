@@ -1,0 +1,132 @@
+/** Expectations on recorded packets: which frames passed a NIC, how many, and what was in them. */
+import type { Position } from "../errors.ts";
+import { REASON_NAMES } from "../tables/reasons.ts";
+import { compileMatcher, type Matcher, type MatcherSpec } from "./expect.ts";
+import type { PacketRecord } from "./lab.ts";
+import { packetLine, viewFrame } from "./packet-text.ts";
+import { clip, type StateCheck } from "./state.ts";
+
+/** The `packet:` of a scenario, as its schema lets it through. */
+export interface PacketSpec {
+  [field: string]: MatcherSpec | PacketSpec | undefined;
+}
+
+/** One compared field: the way to it in the packet's view, and what it must be. */
+interface FieldTest {
+  path: readonly string[];
+  matcher: Matcher;
+}
+
+export interface PacketQuery {
+  /** `HOST` or `HOST/NIC`; undefined: anywhere. */
+  at?: string;
+  direction?: "in" | "out";
+  /** The hook's reason, by name. */
+  reason?: Matcher;
+  fields: FieldTest[];
+  count: Matcher;
+  since: string;
+}
+
+/** Fields that belong to the record, not to the frame's own bytes. */
+const RECORD_FIELDS = new Set(["at", "direction", "reason"]);
+
+/** Compiles the fields of a `packet:`. `positionOf` gives the place of a field. */
+export function compilePacket(
+  spec: PacketSpec,
+  count: Matcher,
+  since: string,
+  positionOf: (path: string[]) => Position | undefined,
+): PacketQuery {
+  const query: PacketQuery = { fields: [], count, since };
+  if (typeof spec.at === "string") query.at = spec.at;
+  if (spec.direction === "in" || spec.direction === "out") query.direction = spec.direction;
+  if (spec.reason !== undefined) query.reason = compileMatcher(spec.reason as MatcherSpec, positionOf(["reason"]));
+  const walk = (part: PacketSpec, path: string[]): void => {
+    for (const [name, value] of Object.entries(part)) {
+      if (value === undefined || (path.length === 0 && RECORD_FIELDS.has(name))) continue;
+      const here = [...path, name];
+      if (typeof value === "object" && !Array.isArray(value)) walk(value as PacketSpec, here);
+      else query.fields.push(fieldTest(here, value as MatcherSpec, positionOf(here)));
+    }
+  };
+  walk(spec, []);
+  return query;
+}
+
+/** `src: 1.1.1.1:4000` stands for `src: 1.1.1.1` and the port: both are compared in one text. */
+function fieldTest(path: string[], spec: MatcherSpec, position?: Position): FieldTest {
+  const name = path[path.length - 1];
+  const value = name === "flags" && typeof spec === "string" && !spec.startsWith("/") ? sortFlags(spec) : spec;
+  return { path, matcher: compileMatcher(value, position) };
+}
+
+const FLAG_ORDER = ["SYN", "FIN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
+const sortFlags = (text: string): string =>
+  text
+    .toUpperCase()
+    .split("+")
+    .sort((a, b) => FLAG_ORDER.indexOf(a) - FLAG_ORDER.indexOf(b))
+    .join("+");
+
+function valueAt(view: Record<string, unknown>, path: readonly string[]): unknown {
+  let at: unknown = view;
+  for (const name of path) {
+    if (typeof at !== "object" || at === null) return undefined;
+    at = (at as Record<string, unknown>)[name];
+  }
+  return at;
+}
+
+function fieldOk(view: Record<string, unknown>, test: FieldTest): boolean {
+  const value = valueAt(view, test.path);
+  if (test.matcher.test(value)) return true;
+  // An address may be written with its port.
+  const name = test.path[test.path.length - 1];
+  if ((name !== "src" && name !== "dst") || value === undefined) return false;
+  const port = valueAt(view, [...test.path.slice(0, -1), name === "src" ? "sport" : "dport"]);
+  return port !== undefined && test.matcher.test(`${value}:${port}`);
+}
+
+function recordOk(query: PacketQuery, p: PacketRecord): boolean {
+  return (
+    (query.at === undefined || query.at === p.host || query.at === `${p.host}/${p.nic}`) &&
+    (query.direction === undefined || query.direction === p.direction) &&
+    (query.reason === undefined || (p.hook !== undefined && query.reason.test(REASON_NAMES[p.hook.reason])))
+  );
+}
+
+/** A check on how many recorded packets match. Needs a lab that records. */
+export function packetCheck(text: string, query: PacketQuery, position?: Position): StateCheck {
+  return {
+    text,
+    position,
+    since: query.since,
+    evaluate({ lab, mark }) {
+      const all = lab.packets();
+      const near: PacketRecord[] = [];
+      let found = 0;
+      for (let i = mark(query.since).packets; i < all.length; i++) {
+        if (!recordOk(query, all[i])) continue;
+        const view = viewFrame(all[i].frame) as unknown as Record<string, unknown>;
+        if (query.fields.every((test) => fieldOk(view, test))) found++;
+        else near.push(all[i]);
+      }
+      if (query.count.test(found)) return { ok: true, text, expected: "", actual: "", detail: [], position };
+      const place = `${query.at ?? "anywhere"}${query.direction ? ` ${query.direction}` : ""}`;
+      const detail =
+        near.length > 0 ? [`other packets (${place}):`, ...clip(distinct(near))] : [`no other packet (${place})`];
+      return { ok: false, text, expected: `${query.count.text} packets`, actual: `${found} packets`, detail, position };
+    },
+  };
+}
+
+/** One line for each kind of packet, most frequent first. */
+function distinct(packets: readonly PacketRecord[]): string[] {
+  const counts = new Map<string, number>();
+  for (const p of packets) {
+    const line = `${p.host}/${p.nic} ${p.direction} ${packetLine(p.frame)}`;
+    counts.set(line, (counts.get(line) ?? 0) + 1);
+  }
+  return [...counts].sort((a, b) => b[1] - a[1]).map(([line, n]) => (n > 1 ? `${line} (${n} times)` : line));
+}
