@@ -42,15 +42,15 @@ const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 
 /** The path of `target` as written in `base`: relative paths start at the folder of `base`. Knows `/` only. */
 export function resolvePath(base: string, target: string): string {
-  const absolute = target.startsWith("/");
-  const folder = absolute || !base.includes("/") ? "" : base.slice(0, base.lastIndexOf("/") + 1);
+  const whole = target.startsWith("/") ? target : base.slice(0, base.lastIndexOf("/") + 1) + target;
+  const root = whole.startsWith("/") ? "/" : "";
   const out: string[] = [];
-  for (const part of `${folder}${target}`.split("/")) {
+  for (const part of whole.split("/")) {
     if (part === "" || part === ".") continue;
-    if (part === ".." && out.length > 0 && out[out.length - 1] !== "..") out.pop();
-    else out.push(part);
+    if (part !== ".." || (root === "" && (out.length === 0 || out[out.length - 1] === ".."))) out.push(part);
+    else out.pop();
   }
-  return (absolute || folder.startsWith("/") ? "/" : "") + out.join("/");
+  return root + out.join("/");
 }
 
 /** Reads `path` and what it includes. Throws ERR_TOPOLOGY_SYNTAX, ERR_TOPOLOGY_INCLUDE, or what `readFile` throws. */

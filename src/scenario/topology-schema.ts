@@ -76,7 +76,7 @@ const networkSchema = z.strictObject({
 
 const count = (max: number, description: string) =>
   z
-    .int({ error: `expected a whole number, at most ${max}` })
+    .int({ error: `expected a whole number from 0 to ${max}` })
     .min(0)
     .max(max)
     .meta({ description })
