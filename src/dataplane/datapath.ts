@@ -28,7 +28,7 @@ export interface HookResult {
   tunnel: number;
   group: number;
   service: number;
-  /** bpf_fib_lookup's result, or -1 where none was made. */
+  /** bpf_fib_lookup's result, -1 where none was made, -2 where the call failed. */
   fib: number;
 }
 

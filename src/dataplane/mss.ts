@@ -15,11 +15,12 @@ const swap16 = (v: number): number => ((v & 0xff) << 8) | (v >>> 8);
 
 /**
  * Lowers the MSS of the SYN at `l4` to `mtu - 92` and fixes the TCP checksum; true when it did. `end` is the end of the
- * IPv4 packet: options that the data offset promises behind it do not exist. The first MSS option counts.
+ * IPv4 packet: a header that claims to reach beyond it is left alone. The first MSS option decides.
  */
 export function clampMss(b: Uint8Array, l4: number, end: number, mtu: number): boolean {
   if (mtu < MSS_OVERHEAD || (b[l4 + TCP_FLAGS] & TCP_SYN) === 0) return false;
-  const stop = Math.min(l4 + tcpHlen(b, l4), end);
+  const stop = l4 + tcpHlen(b, l4);
+  if (stop > end) return false;
   let o = l4 + TCP_HLEN;
   while (o < stop) {
     const kind = b[o];
@@ -31,7 +32,7 @@ export function clampMss(b: Uint8Array, l4: number, end: number, mtu: number): b
     if (o + 1 >= stop) return false;
     const len = b[o + 1];
     if (len < 2 || o + len > stop) return false;
-    if (kind === TCPOPT_MSS && len === TCPOLEN_MSS) return lower(b, l4, o + 2, mtu - MSS_OVERHEAD);
+    if (kind === TCPOPT_MSS) return len === TCPOLEN_MSS && lower(b, l4, o + 2, mtu - MSS_OVERHEAD);
     o += len;
   }
   return false;

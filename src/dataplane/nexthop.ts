@@ -26,7 +26,7 @@ export function setMacsByFib(
   f.dport = dport;
   f.proto = proto;
   const rc = ctx.fib.fibLookup(f);
-  ctx.last.fib = rc;
+  ctx.last.fib = rc < 0 ? -2 : rc;
   count(ctx, fibNote(rc));
   if (rc !== BPF_FIB_LKUP_RET_SUCCESS) return false;
   setEthDst(skb.buf, skb.head, f.dmac);
