@@ -1,26 +1,10 @@
 /** The topology model: what a .cfg file or a scenario's inline `topology` describes. Addresses are host order. */
 import type { Position } from "../errors.ts";
+import type { LinkProps } from "../sim/link.ts";
+
+export { DEFAULT_LINK, type LinkProps } from "../sim/link.ts";
 
 export type Role = "client" | "proxy" | "server" | "nat";
-
-/** Faults and limits of a link, in the direction host -> network and back alike. */
-export interface LinkProps {
-  /** One-way propagation delay, ns. */
-  delayNs: number;
-  /** Bits per second; 0 = unlimited. */
-  rateBps: number;
-  /** Frames that wait for the line; more are dropped at the tail. */
-  queue: number;
-  /** Probabilities, 0 to 1. */
-  loss: number;
-  duplicate: number;
-  reorder: number;
-  corrupt: number;
-  /** Extra delay of a reordered frame, ns. */
-  reorderDelayNs: number;
-  /** Each frame's extra delay is uniform in [0, jitterNs]; frames keep their order (only `reorder` changes it). */
-  jitterNs: number;
-}
 
 export interface NetworkDef {
   name: string;
@@ -95,15 +79,3 @@ export function gatewayRoutes(topology: Topology, network: string): RouteDef[] {
   }
   return routes;
 }
-
-export const DEFAULT_LINK: LinkProps = {
-  delayNs: 10_000,
-  rateBps: 0,
-  queue: 1000,
-  loss: 0,
-  duplicate: 0,
-  reorder: 0,
-  corrupt: 0,
-  reorderDelayNs: 1_000_000,
-  jitterNs: 0,
-};

@@ -2,28 +2,22 @@
  * A simulated host: NICs and `lo`, addresses, routes, and the IPv4 stack on top of them. Everything a host has hangs on
  * this object; transports register with `ip`.
  */
-import {
-  BPF_FIB_LKUP_RET_FWD_DISABLED,
-  BPF_FIB_LKUP_RET_NO_NEIGH,
-  BPF_FIB_LKUP_RET_NOT_FWDED,
-  BPF_FIB_LKUP_RET_SUCCESS,
-  type DataPath,
-  type FibHelper,
-  type FibParams,
-} from "../dataplane/datapath.ts";
+import type { DataPath } from "../dataplane/datapath.ts";
+import { Fib, LO_IFINDEX, prefixMask, type Route } from "../dataplane/fib.ts";
+import { type FibHost, KernelFibHelper } from "../dataplane/fib-helper.ts";
+import { Netfilter } from "../dataplane/netfilter.ts";
 import type { Skb } from "../dataplane/skb.ts";
-import { ETH_P_ARP, ETH_P_IP, ethType, setEthType } from "../wire/ethernet.ts";
+import { ETH_P_ARP, ETH_P_IP, ethType, type Mac, setEthType } from "../wire/ethernet.ts";
 import { ArpTable } from "./arp.ts";
 import type { DropSite, SimEnv } from "./env.ts";
 import { IcmpLayer } from "./icmp.ts";
 import { IpStack } from "./ip.ts";
 import type { Neighbour } from "./neighbour.ts";
 import { macOf, type NetDevice, Nic, type NicOwner } from "./nic.ts";
-import { mask, type RouteHost, RTN_UNICAST } from "./route.ts";
+import type { RouteHost } from "./route.ts";
 import type { EventHandler } from "./types.ts";
 import { UdpLayer } from "./udp.ts";
 
-const LO_IFINDEX = 1;
 const LO_MTU = 65_536;
 
 /** The loopback device: what is sent comes back by the receive queue. */
@@ -82,104 +76,124 @@ class ReceiveQueue implements EventHandler {
   }
 }
 
-export class Host implements NicOwner, RouteHost, DropSite, FibHelper {
+export class Host implements NicOwner, RouteHost, DropSite {
   readonly name: string;
   readonly label: string;
   readonly env: SimEnv;
   readonly nics: Nic[] = [];
   readonly lo: NetDevice;
+  readonly fib = new Fib();
+  readonly netfilter: Netfilter;
+  /** bpf_fib_lookup for the data path. */
+  readonly fibHelper: KernelFibHelper;
   readonly ip: IpStack;
   readonly icmp: IcmpLayer;
   readonly udp: UdpLayer;
 
   private readonly queue: ReceiveQueue;
-  private readonly arps = new Map<NetDevice, ArpTable>();
-  /** Own addresses and broadcast addresses as signed 32-bit numbers, which need no boxing. */
-  private readonly locals = new Map<number, NetDevice>();
-  private readonly broadcasts = new Set<number>([-1]);
-  private nextIfindex = LO_IFINDEX + 1;
+  /** By ifindex. */
+  private readonly devices: (NetDevice | undefined)[] = [];
+  private readonly arps: (ArpTable | undefined)[] = [];
 
   constructor(env: SimEnv, name: string) {
     this.env = env;
     this.name = this.label = name;
     this.queue = new ReceiveQueue(env, this);
     this.lo = new Loopback(name, this.queue);
-    this.ip = new IpStack(env, this, this, env.rng.fork(`host ${name}`));
+    this.devices[LO_IFINDEX] = this.lo;
+    this.fib.addAddress(LO_IFINDEX, 0x7f000001, 8);
+    const rng = env.rng.fork(`host ${name}`);
+    this.netfilter = new Netfilter({
+      masqueradeAddr: (outDev, daddr) => this.masqueradeAddr(outDev, daddr),
+      rng: rng.fork("nat"),
+      clock: env.clock,
+    });
+    this.ip = new IpStack(env, this, this, this.netfilter, rng);
     this.icmp = new IcmpLayer(env, this, this.ip);
     this.udp = new UdpLayer(env, this, this.ip);
+    this.fibHelper = new KernelFibHelper(this.fibHost());
   }
 
   /** Adds an Ethernet NIC with its address and the route to its network; its MAC address is made of the address. */
   addNic(name: string, addr: number, prefix: number, mtu = 1500): Nic {
     const nic = new Nic(this.env, this, name, this.takeIfindex(), macOf(addr), mtu);
     this.nics.push(nic);
-    this.arps.set(nic, new ArpTable(this.env, nic, { isLocal: (a) => this.isLocal(a), hostUnreachable: this.noArp }));
+    this.arps[nic.ifindex] = new ArpTable(this.env, nic, {
+      isLocal: (a) => this.fib.isLocal(a),
+      hostUnreachable: (dev, skb) => this.ip.hostUnreachable(dev, skb),
+    });
+    this.addDevice(nic);
     this.addAddress(nic, addr, prefix);
     return nic;
   }
 
-  /** An interface index for a device that is added besides the NICs. */
+  /** The interface index that the next device should have. */
   takeIfindex(): number {
-    return this.nextIfindex++;
+    return Math.max(this.devices.length, LO_IFINDEX + 1);
+  }
+
+  /** Makes a device known by its ifindex; NICs are by `addNic`. */
+  addDevice(dev: NetDevice): void {
+    this.devices[dev.ifindex] = dev;
+  }
+
+  /** Removes a device with its addresses and routes. */
+  removeDevice(dev: NetDevice): void {
+    this.fib.removeInterface(dev.ifindex);
+    this.devices[dev.ifindex] = undefined;
   }
 
   /** Gives a device an address; a prefix below 32 also adds the route to that network and its broadcast address. */
   addAddress(dev: NetDevice, addr: number, prefix = 32): void {
-    this.locals.set(addr | 0, dev);
     if (dev instanceof Nic && dev.addr === 0) {
       dev.addr = addr;
       dev.prefix = prefix;
     }
-    if (prefix < 32) {
-      const dst = (addr & mask(prefix)) >>> 0;
-      if (prefix < 31) this.broadcasts.add(addr | ~mask(prefix));
-      this.ip.routes.add({ dst, prefix, via: 0, dev, src: addr });
-    }
-    this.ip.routes.flush();
+    this.fib.addAddress(dev.ifindex, addr, prefix);
   }
 
-  /** Takes an address off; its connected route stays where the address had none. False when it was not there. */
-  removeAddress(addr: number, prefix = 32): boolean {
-    if (!this.locals.delete(addr | 0)) return false;
-    if (prefix < 32) this.ip.routes.remove((addr & mask(prefix)) >>> 0, prefix, 0);
-    this.ip.routes.flush();
-    return true;
+  /** False when the device has no such address. */
+  removeAddress(dev: NetDevice, addr: number): boolean {
+    return this.fib.removeAddress(dev.ifindex, addr);
   }
 
-  /** Addresses with their devices, in the order in which they were added. */
-  addresses(): [addr: number, dev: NetDevice][] {
-    return [...this.locals].map(([addr, dev]) => [addr >>> 0, dev]);
-  }
-
-  /** Adds a route by a next hop on one of the NICs' networks; false when no NIC reaches `via`. */
+  /** Adds a route by a next hop on a connected network; false when no NIC reaches `via` or there is such a route. */
   addRoute(dst: number, prefix: number, via: number): boolean {
-    const hop = this.ip.routes.match(via);
-    if (hop === undefined || hop.via !== 0) return false;
-    this.ip.routes.add({ dst: (dst & mask(prefix)) >>> 0, prefix, via, dev: hop.dev, src: hop.src });
-    return true;
+    const hop = this.fib.lookup(via);
+    if (hop === undefined || hop.type !== "unicast" || hop.via !== 0) return false;
+    return this.fib.addRoute({ prefix: dst, len: prefix, via, ifindex: hop.ifindex });
   }
 
-  /** Adds a route straight into a device, such as a tunnel. */
-  addDeviceRoute(dst: number, prefix: number, dev: NetDevice, src: number): void {
-    this.ip.routes.add({ dst: (dst & mask(prefix)) >>> 0, prefix, via: 0, dev, src });
+  /** Adds a route straight into a device, such as a tunnel; `src` 0 = chosen by the device. */
+  addDeviceRoute(dst: number, prefix: number, dev: NetDevice, src = 0): boolean {
+    return this.fib.addRoute({ prefix: dst, len: prefix, ifindex: dev.ifindex, src });
   }
 
   /** False when there is no such route. */
   delRoute(dst: number, prefix: number, via?: number): boolean {
-    return this.ip.routes.remove((dst & mask(prefix)) >>> 0, prefix, via);
+    return this.fib.removeRoute({ prefix: (dst & prefixMask(prefix)) >>> 0, len: prefix, via });
+  }
+
+  routes(): readonly Route[] {
+    return this.fib.routes();
   }
 
   nic(name: string): Nic | undefined {
     return this.nics.find((n) => n.name === name);
   }
 
-  nicByIndex(ifindex: number): Nic | undefined {
-    for (const nic of this.nics) if (nic.ifindex === ifindex) return nic;
-    return undefined;
+  device(ifindex: number): NetDevice | undefined {
+    return this.devices[ifindex];
   }
 
-  arp(nic: NetDevice): ArpTable | undefined {
-    return this.arps.get(nic);
+  nicByIndex(ifindex: number): Nic | undefined {
+    const dev = this.devices[ifindex];
+    return dev instanceof Nic ? dev : undefined;
+  }
+
+  /** The neighbours of a NIC; undefined for other devices. */
+  arp(dev: NetDevice): ArpTable | undefined {
+    return this.arps[dev.ifindex];
   }
 
   /** Puts a data path on both TC hooks of a NIC; false when there is no such NIC. */
@@ -194,47 +208,50 @@ export class Host implements NicOwner, RouteHost, DropSite, FibHelper {
     if (nic !== undefined) nic.dataPath = undefined;
   }
 
-  isLocal(addr: number): boolean {
-    return this.locals.has(addr | 0) || addr >>> 24 === 127;
-  }
-
-  isBroadcast(addr: number): boolean {
-    return this.broadcasts.has(addr | 0);
-  }
-
   neighbour(dev: NetDevice, nexthop: number): Neighbour | undefined {
-    return this.arps.get(dev)?.neighbour(nexthop);
+    return this.arps[dev.ifindex]?.neighbour(nexthop);
   }
 
   receive(nic: Nic, skb: Skb, otherHost: boolean): void {
     if (otherHost) {
       this.env.drop("nic", "the frame is for another MAC address", nic, skb);
-      return;
-    }
-    if (ethType(skb.buf, skb.head) !== ETH_P_ARP) {
+    } else if (ethType(skb.buf, skb.head) !== ETH_P_ARP) {
       this.ip.input(nic, skb);
-      return;
+    } else {
+      this.arps[nic.ifindex]!.input(skb, (skb.buf[skb.head] & 1) === 0);
+      this.env.pool.put(skb);
     }
-    this.arps.get(nic)!.input(skb, (skb.buf[skb.head] & 1) === 0);
-    this.env.pool.put(skb);
   }
 
   enqueueIngress(nic: Nic, skb: Skb): void {
     this.queue.put(nic, skb);
   }
 
-  /** bpf_fib_lookup with flags 0 (net/core/filter.c, bpf_ipv4_fib_lookup): needs ip_forward and a known neighbour. */
-  fibLookup(p: FibParams): number {
-    if (!this.ip.settings.ipForward) return BPF_FIB_LKUP_RET_FWD_DISABLED;
-    const dst = this.ip.routes.lookup(p.daddr);
-    if (dst.type !== RTN_UNICAST || !(dst.dev instanceof Nic)) return BPF_FIB_LKUP_RET_NOT_FWDED;
-    p.ifindex = dst.dev.ifindex;
-    const neighbour = dst.neighbour;
-    if (neighbour === undefined || !neighbour.valid) return BPF_FIB_LKUP_RET_NO_NEIGH;
-    p.smac = dst.dev.mac;
-    p.dmac = neighbour.mac;
-    return BPF_FIB_LKUP_RET_SUCCESS;
+  /** inet_select_addr towards the next hop, as xt_MASQUERADE asks for. */
+  private masqueradeAddr(outDev: string, daddr: number): number {
+    const dev = this.devices.find((d) => d?.name === outDev);
+    return dev === undefined ? 0 : this.fib.sourceOn(dev.ifindex, this.fib.lookup(daddr)?.via || daddr);
   }
 
-  private readonly noArp = (nic: Nic, skb: Skb): void => this.ip.hostUnreachable(nic, skb);
+  /** Hands a packet to the stack as if `dev` had received it, after what is being done now; takes it over. */
+  enqueue(dev: NetDevice, skb: Skb): void {
+    this.queue.put(dev, skb);
+  }
+
+  /** Every device, lo first. */
+  allDevices(): NetDevice[] {
+    return this.devices.filter((d): d is NetDevice => d !== undefined);
+  }
+
+  private fibHost(): FibHost {
+    return {
+      fib: this.fib,
+      nicMac: (ifindex): Mac => this.nicByIndex(ifindex)?.mac ?? -1,
+      forwards: () => this.ip.settings.ipForward,
+      neighbour: (ifindex, addr): Mac => {
+        const n = this.arps[ifindex]?.lookup(addr);
+        return n?.valid ? n.mac : -1;
+      },
+    };
+  }
 }

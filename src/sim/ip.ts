@@ -4,6 +4,7 @@
  *
  * A weak host: a packet for any own address is accepted on any NIC (rp_filter 0), save from an own address ("martian").
  */
+import { type Netfilter, NF_DROP } from "../dataplane/netfilter.ts";
 import type { Skb } from "../dataplane/skb.ts";
 import { csumReplace16, ipv4ChecksumOk } from "../wire/checksum.ts";
 import { ETH_HLEN, ETH_P_IP, ethType } from "../wire/ethernet.ts";
@@ -38,33 +39,25 @@ import { fragment, Reassembler } from "./ip-fragment.ts";
 import type { NetDevice } from "./nic.ts";
 import {
   type Dst,
+  DstCache,
   type RouteHost,
-  RouteTable,
+  RTN_BLACKHOLE,
   RTN_BROADCAST,
   RTN_LOCAL,
+  RTN_NONE,
+  RTN_PROHIBIT,
   RTN_UNICAST,
-  RTN_UNREACHABLE,
 } from "./route.ts";
 import { type IpLayer, L4_OFFSET, type ProtocolHandler, type Rng, type Scheduler } from "./types.ts";
-
-/** Netfilter hook points, in the kernel's numbering (linux/netfilter.h). */
-export const NF_PRE_ROUTING = 0;
-export const NF_LOCAL_IN = 1;
-export const NF_FORWARD = 2;
-export const NF_LOCAL_OUT = 3;
-export const NF_POST_ROUTING = 4;
-
-/** What filters and translates packets on a host. The packet is changed in place. */
-export interface PacketFilter {
-  /** False = drop. `ip` is the IPv4 header's offset; devices are "" where the hook point has none. */
-  hook(point: number, skb: Skb, ip: number, inDev: string, outDev: string): boolean;
-}
 
 /** Sends ICMP errors; a part of the ICMP layer. */
 export interface IcmpErrors {
   /** Tells the sender of the packet at `skb` that it went no further, unless RFC 1122 forbids; does not keep `skb`. */
   sendError(type: number, code: number, mtu: number, skb: Skb, inDev: NetDevice | undefined): void;
 }
+
+/** Communication administratively prohibited (RFC 1812 section 5.2.7.1): what a "prohibit" route answers. */
+const ICMP_PKT_FILTERED = 13;
 
 export interface IpSettings {
   ipForward: boolean;
@@ -75,9 +68,9 @@ export interface IpSettings {
 export class IpStack implements IpLayer {
   readonly clock: Scheduler;
   readonly rng: Rng;
-  readonly routes: RouteTable;
+  readonly routes: DstCache;
   readonly settings: IpSettings = { ipForward: false, defaultTtl: 64 };
-  filter: PacketFilter | undefined;
+  readonly netfilter: Netfilter;
   icmp: IcmpErrors | undefined;
   /** Packets forwarded and delivered locally. */
   forwarded = 0;
@@ -92,16 +85,17 @@ export class IpStack implements IpLayer {
   private readonly reassembler: Reassembler;
   private id: number;
 
-  constructor(env: SimEnv, site: DropSite, host: RouteHost, rng: Rng) {
+  constructor(env: SimEnv, site: DropSite, host: RouteHost, netfilter: Netfilter, rng: Rng) {
     this.env = env;
     this.site = site;
     this.host = host;
+    this.netfilter = netfilter;
     this.clock = env.clock;
     this.rng = rng;
     this.id = rng.below(0x10000);
-    this.routes = new RouteTable(host);
+    this.routes = new DstCache(host);
     this.reassembler = new Reassembler(env, site, (first) => {
-      if (this.host.isLocal(ipDaddr(first.buf, first.head + ETH_HLEN))) {
+      if (this.isLocal(ipDaddr(first.buf, first.head + ETH_HLEN))) {
         this.icmp?.sendError(ICMP_TIME_EXCEEDED, ICMP_EXC_FRAGTIME, 0, first, undefined);
       }
     });
@@ -112,7 +106,7 @@ export class IpStack implements IpLayer {
   }
 
   isLocal(addr: number): boolean {
-    return this.host.isLocal(addr);
+    return this.host.fib.isLocal(addr);
   }
 
   pathMtu(daddr: number): number {
@@ -183,14 +177,15 @@ export class IpStack implements IpLayer {
       return;
     }
     skb.end = ip + ipTotLen(skb.buf, ip);
-    if (this.filter === undefined) {
+    const nf = this.netfilter;
+    if (!nf.active) {
       this.route(dev, skb);
       return;
     }
     // Connection tracking sees whole datagrams only (nf_defrag_ipv4).
-    const whole = ipIsFragment(skb.buf, ip) ? this.reassembler.add(skb) : skb;
+    const whole = nf.tracking && ipIsFragment(skb.buf, ip) ? this.reassembler.add(skb) : skb;
     if (whole === undefined) return;
-    if (!this.filter.hook(NF_PRE_ROUTING, whole, whole.head + ETH_HLEN, dev.name, "")) {
+    if (nf.prerouting(whole.buf, whole.head + ETH_HLEN, dev.name, this.env.clock.now) === NF_DROP) {
       this.filtered(whole);
       return;
     }
@@ -219,19 +214,24 @@ export class IpStack implements IpLayer {
       this.drop("not for this host, which does not forward", skb);
       return;
     }
-    if (dst.type === RTN_UNREACHABLE) {
-      this.icmp?.sendError(ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0, skb, dev);
-      this.drop("no route to the destination", skb);
+    if (dst.type !== RTN_UNICAST) {
+      this.noRoute(dev, skb, dst.type);
       return;
     }
     this.forward(dev, skb, dst);
+  }
+
+  private noRoute(dev: NetDevice, skb: Skb, type: number): void {
+    const code = type === RTN_NONE ? ICMP_NET_UNREACH : type === RTN_PROHIBIT ? ICMP_PKT_FILTERED : ICMP_HOST_UNREACH;
+    if (type !== RTN_BLACKHOLE) this.icmp?.sendError(ICMP_DEST_UNREACH, code, 0, skb, dev);
+    this.drop("no route to the destination", skb);
   }
 
   private deliver(dev: NetDevice, part: Skb, dst: Dst): void {
     const skb = ipIsFragment(part.buf, part.head + ETH_HLEN) ? this.reassembler.add(part) : part;
     if (skb === undefined) return;
     const ip = skb.head + ETH_HLEN;
-    if (this.filter !== undefined && !this.filter.hook(NF_LOCAL_IN, skb, ip, dev.name, "")) {
+    if (this.netfilter.active && this.netfilter.input(skb.buf, ip, dev.name) === NF_DROP) {
       this.filtered(skb);
       return;
     }
@@ -264,20 +264,21 @@ export class IpStack implements IpLayer {
     const word = (ipTtl(buf, ip) << 8) | ipProto(buf, ip);
     setIpCheck(buf, ip, csumReplace16(ipCheck(buf, ip), word, word - 0x100));
     buf[ip + 8]--;
-    if (this.filter !== undefined && !this.filter.hook(NF_FORWARD, skb, ip, dev.name, dst.dev.name)) {
+    if (this.netfilter.active && this.netfilter.forward(skb.buf, ip, dev.name, dst.dev.name) === NF_DROP) {
       this.filtered(skb);
       return;
     }
     this.forwarded++;
-    this.finish(skb, dst, mtu, dev.name);
+    this.finish(skb, dst, mtu);
   }
 
   /** A packet of this host, header complete. */
   private send(skb: Skb, dst: Dst, mtu: number): void {
-    if (this.filter !== undefined) {
+    const nf = this.netfilter;
+    if (nf.active) {
       const ip = skb.head + ETH_HLEN;
       const daddr = ipDaddr(skb.buf, ip);
-      if (!this.filter.hook(NF_LOCAL_OUT, skb, ip, "", dst.dev.name)) {
+      if (nf.output(skb.buf, ip, dst.dev.name, this.env.clock.now) === NF_DROP) {
         this.filtered(skb);
         return;
       }
@@ -287,12 +288,12 @@ export class IpStack implements IpLayer {
         mtu = this.routes.pathMtu(dst, this.env.clock.now);
       }
     }
-    this.finish(skb, dst, mtu, "");
+    this.finish(skb, dst, mtu);
   }
 
-  private finish(skb: Skb, dst: Dst, mtu: number, inDev: string): void {
+  private finish(skb: Skb, dst: Dst, mtu: number): void {
     const ip = skb.head + ETH_HLEN;
-    if (this.filter !== undefined && !this.filter.hook(NF_POST_ROUTING, skb, ip, inDev, dst.dev.name)) {
+    if (this.netfilter.active && this.netfilter.postrouting(skb.buf, ip, dst.dev.name) === NF_DROP) {
       this.filtered(skb);
       return;
     }
@@ -309,7 +310,7 @@ export class IpStack implements IpLayer {
   }
 
   private filtered(skb: Skb): void {
-    this.env.drop("netfilter", "dropped by a rule or by connection tracking", this.site, skb);
+    this.env.drop("netfilter", this.netfilter.reason, this.site, skb);
   }
 }
 

@@ -1,26 +1,30 @@
 /**
- * A host's routing table (longest prefix wins) and what it makes of a destination: one cached object per address that
- * holds device, next hop, source address, neighbour and path MTU (RFC 1191), as the kernel's dst_entry does.
+ * What a host's FIB makes of a destination: one cached object per address that holds device, next hop, source address,
+ * neighbour and path MTU (RFC 1191), as the kernel's dst_entry and its next-hop exceptions do.
  */
+import type { Fib, RouteType } from "../dataplane/fib.ts";
 import type { Neighbour } from "./neighbour.ts";
 import type { NetDevice } from "./nic.ts";
 import { SEC } from "./types.ts";
 
-export interface Route {
-  /** Network address and prefix length. */
-  dst: number;
-  prefix: number;
-  /** Next hop; 0 = the destination itself is on the link. */
-  via: number;
-  dev: NetDevice;
-  /** Source address for packets that have none yet. */
-  src: number;
-}
-
+/** What a destination is to this host (enum rtn_type); NONE: the FIB knows no route. */
+export const RTN_NONE = 0;
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
+/** A broadcast or multicast address. */
 export const RTN_BROADCAST = 3;
+export const RTN_BLACKHOLE = 6;
 export const RTN_UNREACHABLE = 7;
+export const RTN_PROHIBIT = 8;
+
+const RTN: Record<RouteType, number> = {
+  unicast: RTN_UNICAST,
+  local: RTN_LOCAL,
+  broadcast: RTN_BROADCAST,
+  blackhole: RTN_BLACKHOLE,
+  unreachable: RTN_UNREACHABLE,
+  prohibit: RTN_PROHIBIT,
+};
 
 /** How long a path MTU is believed (ip_rt_mtu_expires), and the least that is (ip_rt_min_pmtu). */
 export const PMTU_EXPIRES_NS = 600 * SEC;
@@ -38,29 +42,26 @@ export interface Dst {
   readonly nexthop: number;
   readonly src: number;
   readonly neighbour: Neighbour | undefined;
-  /** Device MTU or, if lower, the learned path MTU; meaningful through `RouteTable.pathMtu` only. */
+  /** Device MTU or, if lower, the learned path MTU; meaningful through `DstCache.pathMtu` only. */
   pmtu: number;
   pmtuExpires: number;
   /** The path MTU is below the least that is believed: packets go without DF (RTAX_MTU lock). */
   pmtuLocked: boolean;
 }
 
-export const mask = (prefix: number): number => (prefix === 0 ? 0 : (-1 << (32 - prefix)) >>> 0);
-
-/** What the table needs of its host. */
+/** What the cache needs of its host. */
 export interface RouteHost {
   readonly lo: NetDevice;
-  isLocal(addr: number): boolean;
-  /** A subnet's or the limited broadcast address. */
-  isBroadcast(addr: number): boolean;
+  readonly fib: Fib;
+  device(ifindex: number): NetDevice | undefined;
+  /** The neighbour to hand packets to, on devices that have such. */
   neighbour(dev: NetDevice, nexthop: number): Neighbour | undefined;
 }
 
-export class RouteTable {
+export class DstCache {
   private readonly host: RouteHost;
-  /** Longest prefix first; among equals the first one added. */
-  private routes: Route[] = [];
   private readonly cache = new Map<number, Dst>();
+  private generation = -1;
   /** Learned path MTUs, which outlive a change of routes. */
   private readonly exceptions = new Map<number, { mtu: number; expires: number; locked: boolean }>();
 
@@ -68,39 +69,11 @@ export class RouteTable {
     this.host = host;
   }
 
-  add(route: Route): void {
-    const i = this.routes.findIndex((r) => r.prefix < route.prefix);
-    this.routes.splice(i < 0 ? this.routes.length : i, 0, route);
-    this.flush();
-  }
-
-  /** Removes the first route that matches what is given; false when there is none. */
-  remove(dst: number, prefix: number, via?: number): boolean {
-    const i = this.routes.findIndex(
-      (r) => r.dst === dst && r.prefix === prefix && (via === undefined || r.via === via),
-    );
-    if (i < 0) return false;
-    this.routes.splice(i, 1);
-    this.flush();
-    return true;
-  }
-
-  list(): readonly Route[] {
-    return this.routes;
-  }
-
-  /** To be called when addresses or devices change. */
-  flush(): void {
-    this.cache.clear();
-  }
-
-  /** Longest-prefix match among the routes proper. */
-  match(daddr: number): Route | undefined {
-    for (const r of this.routes) if ((daddr & mask(r.prefix)) >>> 0 === r.dst) return r;
-    return undefined;
-  }
-
   lookup(daddr: number): Dst {
+    if (this.generation !== this.host.fib.generation) {
+      this.cache.clear();
+      this.generation = this.host.fib.generation;
+    }
     const dst = this.cache.get(daddr | 0);
     return dst !== undefined ? dst : this.resolve(daddr);
   }
@@ -148,27 +121,25 @@ export class RouteTable {
 
   private make(daddr: number): Dst {
     const { host } = this;
+    const route = host.fib.lookup(daddr);
+    let type = route === undefined ? RTN_NONE : RTN[route.type];
+    // 255.255.255.255 and 224.0.0.0/4, whatever the routes say.
+    if (daddr >>> 28 >= 14) type = RTN_BROADCAST;
     const none = { pmtu: Number.POSITIVE_INFINITY, pmtuExpires: 0, pmtuLocked: false };
-    const special = (type: number): Dst => ({
-      type,
-      dev: host.lo,
-      nexthop: 0,
-      src: type === RTN_LOCAL ? daddr : 0,
-      neighbour: undefined,
-      ...none,
-    });
-    if (host.isLocal(daddr)) return special(RTN_LOCAL);
-    if (host.isBroadcast(daddr) || daddr >>> 28 >= 14) return special(RTN_BROADCAST);
-    const r = this.match(daddr);
-    if (r === undefined) return special(RTN_UNREACHABLE);
-    const nexthop = r.via !== 0 ? r.via : daddr;
-    return {
-      type: RTN_UNICAST,
-      dev: r.dev,
-      nexthop,
-      src: r.src,
-      neighbour: host.neighbour(r.dev, nexthop),
-      ...none,
-    };
+    const dev = type === RTN_UNICAST ? host.device(route!.ifindex) : host.lo;
+    if (type !== RTN_UNICAST || dev === undefined) {
+      if (dev === undefined) type = RTN_NONE;
+      return {
+        type,
+        dev: host.lo,
+        nexthop: 0,
+        src: type === RTN_LOCAL ? daddr : 0,
+        neighbour: undefined,
+        ...none,
+      };
+    }
+    const nexthop = route!.via || daddr;
+    const src = host.fib.sourceFor(daddr);
+    return { type, dev, nexthop, src, neighbour: host.neighbour(dev, nexthop), ...none };
   }
 }

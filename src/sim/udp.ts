@@ -52,7 +52,7 @@ export class UdpSocket {
   onReceive: UdpReceiver | undefined;
   received = 0;
 
-  private readonly layer: UdpLayer;
+  readonly layer: UdpLayer;
   private pending: UdpStatus = "ok";
 
   constructor(layer: UdpLayer, addr: number, port: number, onReceive: UdpReceiver | undefined) {
