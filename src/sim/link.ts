@@ -25,6 +25,8 @@ export interface LinkProps {
   corrupt: number;
   /** Extra delay of a reordered frame, ns. */
   reorderDelayNs: number;
+  /** Each frame's extra delay is uniform in [0, jitterNs]; frames keep their order (only `reorder` changes it). */
+  jitterNs: number;
 }
 
 export const DEFAULT_LINK: LinkProps = {
@@ -36,6 +38,7 @@ export const DEFAULT_LINK: LinkProps = {
   reorder: 0,
   corrupt: 0,
   reorderDelayNs: 1_000_000,
+  jitterNs: 0,
 };
 
 /** What a link's end is plugged into; it takes the frame over. */
@@ -140,11 +143,12 @@ export class LinkDirection implements FrameOut, EventHandler, DropSite {
       this.lineFree = start + Math.ceil(((skb.end - skb.head) * 8e9) / p.rateBps);
       arrival = this.lineFree + p.delayNs;
     }
+    if (p.jitterNs > 0) arrival += this.rng.below(p.jitterNs + 1);
     if (p.reorder > 0 && this.rng.float() < p.reorder) {
       this.straggle(skb, arrival + p.reorderDelayNs - now);
       return;
     }
-    // A line does not reorder of itself, also when its delay is lowered while frames are under way.
+    // A line does not reorder of itself, also when its delay varies.
     if (arrival < this.lastArrival) arrival = this.lastArrival;
     this.lastArrival = arrival;
     if (this.count === this.ring.length) this.grow();
