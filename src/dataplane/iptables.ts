@@ -58,7 +58,7 @@ export function parseIptables(words: readonly string[]): IptablesRequest {
       if (op !== undefined) throw syntax(`${word}: only one of -A, -I, -D, -C, -P, -F, -L and -S can be given`);
       op = OPERATIONS[word];
       if (i + 1 < words.length && !words[i + 1].startsWith("-")) chainWord = words[++i];
-      if (i + 1 < words.length && !words[i + 1].startsWith("-")) operand = words[++i];
+      if (i + 1 < words.length && !/^[-!]/.test(words[i + 1])) operand = words[++i];
     } else if (word === "-n" || word === "--numeric" || word === "-w" || word === "--wait") continue;
     else if (word === "--line-numbers") lineNumbers = true;
     else rest.push(word);
