@@ -5,7 +5,7 @@
  * the gateway); the first network is the public one; its hosts have a default route via its gateway and one route to
  * every PROXY_IP via that proxy; a host behind a NAT reaches the public network and every PROXY_IP via the NAT.
  */
-import { formatSubnet, prefixMask } from "./subnet.ts";
+import { formatSubnet, hostCapacity } from "./subnet.ts";
 import { didYouMean } from "./suggest.ts";
 import {
   DEFAULT_LINK,
@@ -114,7 +114,7 @@ function attachMembers(net: RawNetwork, base: number, prefix: number, hosts: Map
     const name = `eth${host.nics.length + 1}`;
     host.nics.push({ name, network: net.name.text, addr: base + 2 + i, link: { ...DEFAULT_LINK }, mtu: LAB_MTU });
   });
-  if (base + 2 + net.members.length > (base | ~prefixMask(prefix)) >>> 0) {
+  if (net.members.length > hostCapacity(prefix)) {
     throw topologyError(
       "SUBNET",
       `subnet ${formatSubnet({ base, prefix })} is too small for a gateway and ${net.members.length} hosts`,
