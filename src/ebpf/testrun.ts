@@ -1,0 +1,147 @@
+/**
+ * The eBPF programs as a data path, one BPF_PROG_TEST_RUN per packet: they run in the kernel, on its maps, with its
+ * checksums and its FIB, but on no wire. What was decided comes back in the skb's cb[] (bpf/include/verdict.h).
+ */
+import { closeSync } from "node:fs";
+import type { DataPath, HookResult, Verdict } from "../dataplane/datapath.ts";
+import type { Skb } from "../dataplane/skb.ts";
+import type { FibRow } from "../dataplane/vector.ts";
+import type { VectorTarget } from "../dataplane/vector-run.ts";
+import { LabError } from "../errors.ts";
+import { ETH_HLEN } from "../wire/ethernet.ts";
+import { CTX_CB, CTX_GSO_SIZE, CTX_IFINDEX, CTX_MARK, ENODEV, errnoName, TestRun } from "./bpf.ts";
+import type { Objects } from "./build.ts";
+import { type Instance, instanceTables, loadInstance, type MapSizes, openProgram, unloadInstance } from "./load.ts";
+import { closeTables, type KernelTables } from "./maps.ts";
+import { TestNamespace } from "./netns.ts";
+
+const CB_REDIRECT_INGRESS = 1;
+const CB_HAS_ENTRY = 2;
+const CB_FIB_SHIFT = 8;
+
+/** The longest frame that BPF_PROG_TEST_RUN takes: a page without head and tail room. */
+export const TEST_RUN_MAX = 3_500;
+
+/** Reads what verdict.h wrote to cb[], at `off` of a struct __sk_buff. */
+export function readCb(ctx: DataView, last: HookResult): void {
+  const flags = ctx.getUint32(CTX_CB + 16, true);
+  const entry = (flags & CB_HAS_ENTRY) !== 0;
+  const id = ctx.getUint32(CTX_CB + 8, true);
+  const fib = (flags >>> CB_FIB_SHIFT) & 0xff;
+  last.reason = ctx.getUint32(CTX_CB, true) - 1;
+  last.tunnel = entry ? ctx.getUint32(CTX_CB + 4, true) : -1;
+  last.group = entry ? id >>> 16 : -1;
+  last.service = entry ? id & 0xffff : -1;
+  last.redirectIfindex = ctx.getUint32(CTX_CB + 12, true);
+  last.redirectIngress = (flags & CB_REDIRECT_INGRESS) !== 0;
+  // 0 = no lookup, 1 = the call failed; the errno itself is not kept.
+  last.fib = fib === 0 ? -1 : fib === 1 ? -2 : fib - 2;
+}
+
+export class EbpfDataPath implements DataPath {
+  readonly last: HookResult = {
+    reason: 0,
+    redirectIfindex: 0,
+    redirectIngress: false,
+    tunnel: -1,
+    group: -1,
+    service: -1,
+    fib: -1,
+  };
+  private readonly test = new TestRun();
+  private readonly ingressFd: number;
+  private readonly egressFd: number;
+  private readonly namespace: TestNamespace;
+
+  constructor(ingressFd: number, egressFd: number, namespace: TestNamespace) {
+    this.ingressFd = ingressFd;
+    this.egressFd = egressFd;
+    this.namespace = namespace;
+  }
+
+  ingress(skb: Skb): Verdict {
+    return this.run(this.ingressFd, skb);
+  }
+
+  egress(skb: Skb): Verdict {
+    return this.run(this.egressFd, skb);
+  }
+
+  private run(fd: number, skb: Skb): Verdict {
+    if (skb.vlan !== 0) refuse("a packet with a VLAN tag beside the frame");
+    if (skb.ifindex === 0) refuse("a packet without an interface");
+    if (skb.len < ETH_HLEN) refuse(`a frame of ${skb.len} bytes`);
+    if (skb.len > TEST_RUN_MAX) refuse(`a frame of more than ${TEST_RUN_MAX} bytes`);
+    const t = this.test;
+    t.frame.bytes.set(skb.buf.subarray(skb.head, skb.end));
+    t.ctx.view.setUint32(CTX_MARK, skb.mark, true);
+    t.ctx.view.setUint32(CTX_IFINDEX, skb.ifindex, true);
+    t.ctx.view.setUint32(CTX_GSO_SIZE, skb.gsoSize, true);
+    let ret = t.run(fd, skb.len);
+    if (ret === -ENODEV) {
+      this.namespace.ensureDevice(skb.ifindex);
+      ret = t.run(fd, skb.len);
+    }
+    if (ret < 0) refuse(`this packet of ${skb.len} bytes (${errnoName(-ret)})`);
+    skb.setFrame(t.out.bytes.subarray(0, t.outLen));
+    skb.mark = t.ctxOut.view.getUint32(CTX_MARK, true);
+    skb.gsoSize = t.ctxOut.view.getUint32(CTX_GSO_SIZE, true);
+    readCb(t.ctxOut.view, this.last);
+    return t.retval;
+  }
+}
+
+function refuse(what: string): never {
+  throw new LabError("ERR_TEST_RUN", `BPF_PROG_TEST_RUN cannot build ${what}`, {
+    hint: "Run this vector on the reference data path; test/kernel shows such packets on real interfaces.",
+  });
+}
+
+/** The programs with tables and a FIB of their own, for vectors. */
+export interface TestDataPath extends VectorTarget {
+  readonly tables: KernelTables;
+  readonly dataPath: EbpfDataPath;
+  readonly namespace: TestNamespace;
+  readonly instance: Instance;
+  /** Removes everything that was made; the calling thread goes back to its own network namespace. */
+  close(): void;
+}
+
+export interface TestDataPathOptions {
+  objects?: Objects;
+  sizes?: MapSizes;
+}
+
+/**
+ * Loads the programs under a name of their own. The calling thread is in a private network namespace until `close`. Throws
+ * LabError with what is missing.
+ */
+export function openTestDataPath(options: TestDataPathOptions = {}): TestDataPath {
+  const instance = loadInstance(`test-${process.pid}-${nextNumber++}`, options);
+  let fds: number[] = [];
+  try {
+    const tables = instanceTables(instance);
+    fds = [openProgram(instance, "ingress"), openProgram(instance, "egress")];
+    const namespace = new TestNamespace();
+    // The descriptors hold programs and maps: without pins, nothing is left behind however this process ends.
+    unloadInstance(instance);
+    return {
+      tables,
+      dataPath: new EbpfDataPath(fds[0], fds[1], namespace),
+      namespace,
+      instance,
+      setFib: (rows: readonly FibRow[]) => namespace.setFib(rows),
+      close() {
+        namespace.close();
+        for (const fd of fds) closeSync(fd);
+        closeTables(tables);
+      },
+    };
+  } catch (err) {
+    unloadInstance(instance);
+    for (const fd of fds) closeSync(fd);
+    throw err;
+  }
+}
+
+let nextNumber = 0;
