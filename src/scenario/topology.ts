@@ -61,11 +61,6 @@ export interface Topology {
 /** Bytes in an IPv4 packet on every lab NIC. */
 export const LAB_MTU = 1500;
 
-/** MAC address of a lab NIC or gateway: 02:42 and its IPv4 address, as docker hands them out. Unique where addresses are. */
-export function macOf(addr: number): number {
-  return 0x0242 * 2 ** 32 + addr;
-}
-
 /**
  * Routes that a network's gateway needs so that "the host" reaches every PROXY_IP (`test_icmp 5.5.5.5` without hosts):
  * via the proxies on that network.
