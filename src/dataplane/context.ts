@@ -79,12 +79,12 @@ export class HookContext {
 
 /** Counts a reason or a note. */
 export function count(ctx: HookContext, reason: number): void {
-  add64(ctx.reasons.values32, reason * 2, 1);
+  add64(ctx.reasons.view, reason * 8, 1);
 }
 
-/** Adds `n` (below 2^32) to the little-endian u64 whose low word is `words[i]`. */
-export function add64(words: Int32Array, i: number, n: number): void {
-  const sum = (words[i] >>> 0) + n;
-  words[i] = sum;
-  if (sum > 0xffffffff) words[i + 1]++;
+/** Adds `n` (below 2^32) to the little-endian u64 at `off`. */
+export function add64(view: DataView, off: number, n: number): void {
+  const sum = view.getUint32(off, true) + n;
+  view.setUint32(off, sum, true);
+  if (sum > 0xffffffff) view.setUint32(off + 4, view.getUint32(off + 4, true) + 1, true);
 }

@@ -4,7 +4,6 @@
  */
 import { REASON } from "../tables/reasons.ts";
 import { RX_FWD, TX_PROXY, tunnel, verifyEntry } from "../tables/schema.ts";
-import { rd16, wr16 } from "../wire/bytes.ts";
 import { ETH_HLEN } from "../wire/ethernet.ts";
 import {
   GUE_BASE_HLEN,
@@ -19,18 +18,16 @@ import {
   GUE_PROTO_IPV4,
   GUE_TUNNEL_ID,
   gueFlags,
-  gueGroup,
   gueHlen,
   gueIsControl,
   gueProto,
-  gueService,
   gueVersion,
 } from "../wire/gue.ts";
-import { IPPROTO_UDP, IPV4_DADDR, IPV4_HLEN, IPV4_SADDR, ipHlen, ipTotLen } from "../wire/ipv4.ts";
+import { IPPROTO_UDP, IPV4_DADDR, IPV4_HLEN, IPV4_PROTO, IPV4_SADDR, IPV4_TOT_LEN } from "../wire/ipv4.ts";
 import { UDP_HLEN, UDP_LEN } from "../wire/udp.ts";
 import type { HookContext } from "./context.ts";
 import { setMacsByFib } from "./nexthop.ts";
-import { GO_ON, portWord, rdWord } from "./parse.ts";
+import { GO_ON, moveMacHeader, portWord } from "./parse.ts";
 import { learnSession, trackableProto } from "./session.ts";
 import type { Skb } from "./skb.ts";
 
@@ -57,7 +54,8 @@ const {
   REDIRECT_DECAP,
 } = REASON;
 
-const VERIFY_TUNNEL32 = verifyEntry.offset("tunnel") / 4;
+const VERIFY_TUNNEL = verifyEntry.offset("tunnel");
+const VERIFY_KEY = verifyEntry.offset("key");
 const TUNNEL_REMOTE = tunnel.offset("remote");
 
 /** Handles a packet to a DECAP endpoint and returns the reason; GO_ON when it is not one. */
@@ -66,107 +64,112 @@ export function guePath(ctx: HookContext, skb: Skb): number {
   if (p.proto !== IPPROTO_UDP || ctx.decap.find2(p.daddr, portWord(p.dport, IPPROTO_UDP)) < 0) return GO_ON;
   const b = skb.buf;
   const gue = p.l4 + UDP_HLEN;
-  const len = rd16(b, p.l4 + UDP_LEN) - UDP_HLEN;
+  const len = skb.view.getUint16(p.l4 + UDP_LEN) - UDP_HLEN;
   if (len < GUE_BASE_HLEN) return DROP_GUE_SHORT;
   if (gueVersion(b, gue) !== 0) return DROP_GUE_VERSION;
   if (len < GUE_BASE_HLEN + gueHlen(b, gue) * 4) return DROP_GUE_SHORT;
-  return gueIsControl(b, gue) ? gueControl(ctx, b, gue) : gueData(ctx, skb, gue, len);
+  return gueIsControl(b, gue) ? gueControl(ctx, skb, gue) : gueData(ctx, skb, gue, len);
 }
 
 /** A ping: sets the remote endpoint of the service's tunnel to where it came from. */
-function gueControl(ctx: HookContext, b: Uint8Array, gue: number): number {
+function gueControl(ctx: HookContext, skb: Skb, gue: number): number {
+  const b = skb.buf;
+  const v = skb.view;
   const hlen = gueHlen(b, gue);
   if (hlen !== GUE_HLEN_DATA && hlen !== GUE_HLEN_PING) return DROP_CTRL_HLEN;
   if (gueProto(b, gue) !== GUE_CTYPE_PING) return DROP_CTRL_TYPE;
   if (gueFlags(b, gue) !== GUE_FLAGS) return DROP_CTRL_FLAGS;
-  const verify = findVerify(ctx, b, gue);
+  const verify = findVerify(ctx, v, gue);
   if (verify < 0) return DROP_NO_SERVICE;
-  if (!keyMatches(ctx, verify, b, gue)) return DROP_WRONG_KEY;
+  if (!keyMatches(ctx, verify, v, gue)) return DROP_WRONG_KEY;
   // Without a tunnel id of its own, the ping names tunnel group << 16 | service: the word that GUE_GROUP starts.
-  const id = rdWord(b, gue + (hlen === GUE_HLEN_PING ? GUE_TUNNEL_ID : GUE_GROUP));
+  const id = v.getInt32(gue + (hlen === GUE_HLEN_PING ? GUE_TUNNEL_ID : GUE_GROUP));
   if (id !== verifyTunnel(ctx, verify)) return DROP_PING_TUNNEL;
   const e = ctx.tunnels.find1(id);
   if (e < 0) return DROP_PING_NO_TUNNEL;
   const p = ctx.packet;
   const remote = ctx.tunnels.valueOffset(e) + TUNNEL_REMOTE;
-  const values = ctx.tunnels.values;
-  for (let i = 0; i < 4; i++) values[remote + i] = b[p.ip + IPV4_SADDR + i];
-  wr16(values, remote + 4, p.sport);
-  values[remote + 6] = IPPROTO_UDP;
-  values[remote + 7] = 0;
+  ctx.tunnels.view.setInt32(remote, p.saddr);
+  ctx.tunnels.view.setInt32(remote + 4, portWord(p.sport, IPPROTO_UDP));
   return PING_CONSUMED;
 }
 
 /** A data packet: verifies it, strips the outer headers, learns the session. `len` is the UDP payload's. */
 function gueData(ctx: HookContext, skb: Skb, gue: number, len: number): number {
   const b = skb.buf;
+  const v = skb.view;
   const hlen = gueHlen(b, gue);
   if (hlen === GUE_HLEN_PLAIN) return PASS_GUE_PLAIN;
   if (hlen !== GUE_HLEN_DATA) return DROP_DATA_HLEN;
   if (gueProto(b, gue) !== GUE_PROTO_IPV4) return DROP_DATA_PROTO;
   if (gueFlags(b, gue) !== GUE_FLAGS) return DROP_DATA_FLAGS;
-  const verify = findVerify(ctx, b, gue);
+  const verify = findVerify(ctx, v, gue);
   if (verify < 0) return DROP_NO_SERVICE;
-  if (!keyMatches(ctx, verify, b, gue)) return DROP_WRONG_KEY;
+  if (!keyMatches(ctx, verify, v, gue)) return DROP_WRONG_KEY;
 
   const room = len - GUE_DATA_HLEN;
   if (room < IPV4_HLEN) return DROP_INNER_SHORT;
   const inner = gue + GUE_DATA_HLEN;
-  if (b[inner] >>> 4 !== 4) return DROP_INNER_VERSION;
-  const innerHlen = ipHlen(b, inner);
+  const versionIhl = v.getUint8(inner);
+  if (versionIhl >>> 4 !== 4) return DROP_INNER_VERSION;
+  const innerHlen = (versionIhl & 0xf) * 4;
   if (innerHlen < IPV4_HLEN) return DROP_INNER_IHL;
-  const totLen = ipTotLen(b, inner);
+  const totLen = v.getUint16(inner + IPV4_TOT_LEN);
   if (totLen < innerHlen || totLen > room) return DROP_INNER_TOTLEN;
 
-  const proto = trackableProto(b, inner);
-  if ((ctx.tx & TX_PROXY) === 0) learnSession(ctx, b, inner, proto, gue + GUE_GROUP, verify);
+  const proto = trackableProto(v, inner);
+  if ((ctx.tx & TX_PROXY) === 0) learnSession(ctx, v, inner, proto, gue + GUE_GROUP, verify);
   stripOuter(skb, inner);
   return (ctx.rx & RX_FWD) !== 0 && forward(ctx, skb, inner, proto) ? REDIRECT_DECAP : PASS_DECAP;
 }
 
 /** VERIFY's entry for the group and service of a GUE header, or -1. */
-function findVerify(ctx: HookContext, b: Uint8Array, gue: number): number {
-  const e = ctx.verify.find1(rdWord(b, gue + GUE_GROUP));
+function findVerify(ctx: HookContext, v: DataView, gue: number): number {
+  const id = v.getInt32(gue + GUE_GROUP);
+  const e = ctx.verify.find1(id);
   if (e >= 0) {
     ctx.last.tunnel = verifyTunnel(ctx, e) >>> 0;
-    ctx.last.group = gueGroup(b, gue);
-    ctx.last.service = gueService(b, gue);
+    ctx.last.group = id >>> 16;
+    ctx.last.service = id & 0xffff;
   }
   return e;
 }
 
 /** Tunnel id of a VERIFY entry as a signed word. */
 function verifyTunnel(ctx: HookContext, verify: number): number {
-  return ctx.verify.values32[ctx.verify.valueOffset(verify) / 4 + VERIFY_TUNNEL32];
+  return ctx.verify.view.getInt32(ctx.verify.valueOffset(verify) + VERIFY_TUNNEL, true);
 }
 
-function keyMatches(ctx: HookContext, verify: number, b: Uint8Array, gue: number): boolean {
-  const values = ctx.verify.values;
-  const off = ctx.verify.valueOffset(verify);
+function keyMatches(ctx: HookContext, verify: number, v: DataView, gue: number): boolean {
+  const values = ctx.verify.view;
+  const off = ctx.verify.valueOffset(verify) + VERIFY_KEY;
   const key = gue + GUE_KEY;
   // The whole key is looked at whatever it holds: a compare that stops early tells by its time how much was right.
-  let diff = 0;
-  for (let i = 0; i < 16; i++) diff |= values[off + i] ^ b[key + i];
-  return diff === 0;
+  return (
+    ((values.getInt32(off) ^ v.getInt32(key)) |
+      (values.getInt32(off + 4) ^ v.getInt32(key + 4)) |
+      (values.getInt32(off + 8) ^ v.getInt32(key + 8)) |
+      (values.getInt32(off + 12) ^ v.getInt32(key + 12))) ===
+    0
+  );
 }
 
 /** Removes what lies between the MAC header and the inner packet; what follows the inner packet stays. */
 function stripOuter(skb: Skb, inner: number): void {
-  const b = skb.buf;
-  const from = skb.head;
   const to = inner - ETH_HLEN;
-  for (let i = 0; i < ETH_HLEN; i++) b[to + i] = b[from + i];
+  moveMacHeader(skb.view, skb.head, to);
   skb.head = to;
 }
 
 /** Finds the inner packet's next hop; false leaves it to the stack. Ports are 0 where it has none to go by. */
 function forward(ctx: HookContext, skb: Skb, ip: number, proto: number): boolean {
-  const b = skb.buf;
-  const l4 = ip + ipHlen(b, ip);
-  const sport = proto === 0 ? 0 : rd16(b, l4);
-  const dport = proto === 0 ? 0 : rd16(b, l4 + 2);
-  if (!setMacsByFib(ctx, skb, rdWord(b, ip + IPV4_SADDR), rdWord(b, ip + IPV4_DADDR), sport, dport, b[ip + 9]))
-    return false;
+  const v = skb.view;
+  const l4 = ip + (v.getUint8(ip) & 0xf) * 4;
+  const sport = proto === 0 ? 0 : v.getUint16(l4);
+  const dport = proto === 0 ? 0 : v.getUint16(l4 + 2);
+  const saddr = v.getInt32(ip + IPV4_SADDR);
+  const daddr = v.getInt32(ip + IPV4_DADDR);
+  if (!setMacsByFib(ctx, skb, saddr, daddr, sport, dport, v.getUint8(ip + IPV4_PROTO))) return false;
   ctx.last.redirectIfindex = ctx.fibParams.ifindex;
   return true;
 }

@@ -1,7 +1,6 @@
 /** The egress hook (SPEC section 5). Twin of bpf/egress.bpf.c. */
 import { REASON } from "../tables/reasons.ts";
 import { sessionEntry, TX_MSS, TX_PROXY, TX_SNAT } from "../tables/schema.ts";
-import { rd16 } from "../wire/bytes.ts";
 import type { HookContext } from "./context.ts";
 import { clampSyn, encapsulate } from "./encap.ts";
 import { isNoTranslation, natSource } from "./nat.ts";
@@ -29,8 +28,8 @@ function proxyPath(ctx: HookContext, skb: Skb): number {
   const e = ctx.snat.find2(p.saddr, portWord(p.sport, p.proto));
   if (e < 0) return PASS_NO_MATCH;
   const off = ctx.snat.valueOffset(e);
-  if (isNoTranslation(ctx.snat.values, off)) return PASS_NO_TRANSLATION;
-  natSource(skb.buf, p.ip, p.l4, p.proto, ctx.snat.values, off);
+  if (isNoTranslation(ctx.snat.view, off)) return PASS_NO_TRANSLATION;
+  natSource(skb.view, p.ip, p.l4, p.proto, ctx.snat.view, off);
   return PASS_SNAT;
 }
 
@@ -40,13 +39,13 @@ function nodePath(ctx: HookContext, skb: Skb): number {
   if (e < 0) return PASS_NO_MATCH;
   if ((ctx.tx & TX_SNAT) === 0) return encapsulate(ctx, skb, ctx.sessions, e);
   const p = ctx.packet;
-  const { values, values32 } = ctx.sessions;
+  const { view } = ctx.sessions;
   const off = ctx.sessions.valueOffset(e);
-  ctx.last.tunnel = values32[off >>> 2] >>> 0;
-  ctx.last.group = rd16(values, off + ID);
-  ctx.last.service = rd16(values, off + ID + 2);
-  if (isNoTranslation(values, off + PROXY)) return PASS_NO_TRANSLATION;
+  ctx.last.tunnel = view.getUint32(off, true);
+  ctx.last.group = view.getUint16(off + ID);
+  ctx.last.service = view.getUint16(off + ID + 2);
+  if (isNoTranslation(view, off + PROXY)) return PASS_NO_TRANSLATION;
   if ((ctx.tx & TX_MSS) !== 0) clampSyn(ctx, skb);
-  natSource(skb.buf, p.ip, p.l4, p.proto, values, off + PROXY);
+  natSource(skb.view, p.ip, p.l4, p.proto, view, off + PROXY);
   return PASS_DSO;
 }

@@ -5,16 +5,24 @@
 import type { BpfMap } from "../tables/map.ts";
 import { REASON } from "../tables/reasons.ts";
 import { encapEntry, TX_FWD, TX_MSS, tunnel } from "../tables/schema.ts";
-import { rd16, wr16, wr32 } from "../wire/bytes.ts";
 import { ETH_HLEN } from "../wire/ethernet.ts";
 import { GUE_OVERHEAD } from "../wire/gue.ts";
-import { IPPROTO_TCP, IPPROTO_UDP, IPV4_HLEN } from "../wire/ipv4.ts";
+import {
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  IPV4_CHECK,
+  IPV4_DADDR,
+  IPV4_HLEN,
+  IPV4_ID,
+  IPV4_SADDR,
+  IPV4_TTL,
+} from "../wire/ipv4.ts";
 import { UDP_HLEN } from "../wire/udp.ts";
 import { count, type HookContext } from "./context.ts";
 import { clampMss } from "./mss.ts";
 import { exceedsMtu, makeFragNeeded } from "./mtu.ts";
 import { setMacsByFib } from "./nexthop.ts";
-import { rdWord } from "./parse.ts";
+import { moveMacHeader } from "./parse.ts";
 import type { Skb } from "./skb.ts";
 
 const { DROP_NO_TUNNEL, DROP_UNRESOLVED, MSS_CLAMPED, PASS_ENCAP, REDIRECT_ENCAP, REDIRECT_FRAG_NEEDED } = REASON;
@@ -24,24 +32,29 @@ const REMOTE = tunnel.offset("remote");
 const ID = encapEntry.offset("id");
 /** Group, service and key, in the order in which they stand in the GUE header. */
 const ID_AND_KEY = encapEntry.size - ID;
-const OUTER_TTL = 64;
+/** Version 4, IHL 5, TOS 0 in front of a total length; TTL 64 and protocol UDP. */
+const VERSION_IHL_TOS = 0x45000000;
+const TTL_PROTO = (64 << 8) | IPPROTO_UDP;
+/** Version 0, Hlen 5, IPv4 inside, flags G and SEC = 2. */
+const GUE_DATA_WORD = 0x0504a000;
 
 /**
  * Sends the packet into the tunnel of entry `e` of `map`: ENCAP, or SESSION, whose values start alike. Returns the reason.
  */
 export function encapsulate(ctx: HookContext, skb: Skb, map: BpfMap, e: number): number {
   const entry = map.valueOffset(e);
-  const id = map.values32[entry >>> 2];
+  const id = map.view.getInt32(entry, true);
   const last = ctx.last;
   last.tunnel = id >>> 0;
-  last.group = rd16(map.values, entry + ID);
-  last.service = rd16(map.values, entry + ID + 2);
+  last.group = map.view.getUint16(entry + ID);
+  last.service = map.view.getUint16(entry + ID + 2);
 
   const t = ctx.tunnels.find1(id);
   if (t < 0) return DROP_NO_TUNNEL;
   const tun = ctx.tunnels.valueOffset(t);
-  const ends = ctx.tunnels.values;
-  if (ctx.tunnels.values32[(tun + REMOTE) >>> 2] === 0) return DROP_UNRESOLVED;
+  const ends = ctx.tunnels.view;
+  const remote = ends.getInt32(tun + REMOTE);
+  if (remote === 0) return DROP_UNRESOLVED;
 
   const p = ctx.packet;
   if (exceedsMtu(p, skb.gsoSize, ctx.mtu)) {
@@ -52,14 +65,14 @@ export function encapsulate(ctx: HookContext, skb: Skb, map: BpfMap, e: number):
   }
   if ((ctx.tx & TX_MSS) !== 0) clampSyn(ctx, skb);
 
-  prepend(skb, p.end - p.ip, ends, tun, map.values, entry + ID);
+  prepend(skb, p.end - p.ip, ends, tun, map.view, entry + ID);
   const found = setMacsByFib(
     ctx,
     skb,
-    rdWord(ends, tun + LOCAL),
-    rdWord(ends, tun + REMOTE),
-    rd16(ends, tun + LOCAL + 4),
-    rd16(ends, tun + REMOTE + 4),
+    ends.getInt32(tun + LOCAL),
+    remote,
+    ends.getUint16(tun + LOCAL + 4),
+    ends.getUint16(tun + REMOTE + 4),
     IPPROTO_UDP,
   );
   if (!found || (ctx.tx & TX_FWD) === 0 || ctx.fibParams.ifindex === skb.ifindex) return PASS_ENCAP;
@@ -70,59 +83,52 @@ export function encapsulate(ctx: HookContext, skb: Skb, map: BpfMap, e: number):
 /** Clamps the MSS of a TCP SYN and counts that it did. */
 export function clampSyn(ctx: HookContext, skb: Skb): void {
   const p = ctx.packet;
-  if (p.proto === IPPROTO_TCP && clampMss(skb.buf, p.l4, p.end, ctx.mtu)) count(ctx, MSS_CLAMPED);
+  if (p.proto === IPPROTO_TCP && clampMss(skb.view, p.l4, p.end, ctx.mtu)) count(ctx, MSS_CLAMPED);
 }
 
 /**
  * Writes the outer headers in front of an inner packet of `innerLen` bytes; the MAC header moves. `tun` is the TUNNEL value
  * in `ends`, `id` the place of group, service and key in `values`.
  */
-function prepend(skb: Skb, innerLen: number, ends: Uint8Array, tun: number, values: Uint8Array, id: number): void {
+function prepend(skb: Skb, innerLen: number, ends: DataView, tun: number, values: DataView, id: number): void {
   skb.push(GUE_OVERHEAD);
-  const b = skb.buf;
+  const v = skb.view;
   const eth = skb.head;
-  for (let i = 0; i < ETH_HLEN; i++) b[eth + i] = b[eth + GUE_OVERHEAD + i];
+  moveMacHeader(v, eth + GUE_OVERHEAD, eth);
 
   const ip = eth + ETH_HLEN;
-  const inner = ip + GUE_OVERHEAD;
   const totLen = innerLen + GUE_OVERHEAD;
-  const idWord = rd16(b, inner + 4);
-  const fragWord = rd16(b, inner + 6);
-  const local = tun + LOCAL;
-  const remote = tun + REMOTE;
-  wr32(b, ip, 0x45000000 | totLen);
-  wr16(b, ip + 4, idWord);
-  wr16(b, ip + 6, fragWord);
-  b[ip + 8] = OUTER_TTL;
-  b[ip + 9] = IPPROTO_UDP;
+  // ID and fragment word: what the sender decided about fragmentation holds on the way, too.
+  const idFrag = v.getInt32(ip + GUE_OVERHEAD + IPV4_ID);
+  const local = ends.getInt32(tun + LOCAL);
+  const remote = ends.getInt32(tun + REMOTE);
+  v.setInt32(ip, VERSION_IHL_TOS | totLen);
+  v.setInt32(ip + IPV4_ID, idFrag);
+  v.setUint16(ip + IPV4_TTL, TTL_PROTO);
   // Nine 16-bit words: two folds bring any such sum below 2^16.
   let sum =
-    0x4500 +
+    (VERSION_IHL_TOS >>> 16) +
     totLen +
-    idWord +
-    fragWord +
-    ((OUTER_TTL << 8) | IPPROTO_UDP) +
-    rd16(ends, local) +
-    rd16(ends, local + 2) +
-    rd16(ends, remote) +
-    rd16(ends, remote + 2);
+    (idFrag >>> 16) +
+    (idFrag & 0xffff) +
+    TTL_PROTO +
+    (local >>> 16) +
+    (local & 0xffff) +
+    (remote >>> 16) +
+    (remote & 0xffff);
   sum = (sum & 0xffff) + (sum >>> 16);
   sum = (sum & 0xffff) + (sum >>> 16);
-  wr16(b, ip + 10, ~sum);
-  for (let i = 0; i < 4; i++) {
-    b[ip + 12 + i] = ends[local + i];
-    b[ip + 16 + i] = ends[remote + i];
-  }
+  v.setUint16(ip + IPV4_CHECK, ~sum);
+  v.setInt32(ip + IPV4_SADDR, local);
+  v.setInt32(ip + IPV4_DADDR, remote);
 
   const udp = ip + IPV4_HLEN;
-  b[udp] = ends[local + 4];
-  b[udp + 1] = ends[local + 5];
-  b[udp + 2] = ends[remote + 4];
-  b[udp + 3] = ends[remote + 5];
-  wr16(b, udp + 4, totLen - IPV4_HLEN);
-  wr16(b, udp + 6, 0);
+  v.setUint16(udp, ends.getUint16(tun + LOCAL + 4));
+  v.setUint16(udp + 2, ends.getUint16(tun + REMOTE + 4));
+  // Length, and a checksum of 0: none.
+  v.setInt32(udp + 4, (totLen - IPV4_HLEN) << 16);
 
   const gue = udp + UDP_HLEN;
-  wr32(b, gue, 0x0504a000);
-  for (let i = 0; i < ID_AND_KEY; i++) b[gue + 4 + i] = values[id + i];
+  v.setInt32(gue, GUE_DATA_WORD);
+  for (let i = 0; i < ID_AND_KEY; i += 4) v.setInt32(gue + 4 + i, values.getInt32(id + i));
 }

@@ -26,7 +26,7 @@ function dnatPath(ctx: HookContext, skb: Skb): number {
   const e = ctx.dnat.find2(p.daddr, portWord(p.dport, p.proto));
   if (e < 0) return PASS_NO_MATCH;
   const off = ctx.dnat.valueOffset(e);
-  if (isNoTranslation(ctx.dnat.values, off)) return PASS_NO_TRANSLATION;
-  natDest(skb.buf, p.ip, p.l4, p.proto, ctx.dnat.values, off);
+  if (isNoTranslation(ctx.dnat.view, off)) return PASS_NO_TRANSLATION;
+  natDest(skb.view, p.ip, p.l4, p.proto, ctx.dnat.view, off);
   return PASS_DNAT;
 }

@@ -67,8 +67,8 @@ export function makeFragNeeded(ctx: HookContext, skb: Skb): void {
   if ((ctx.rx & RX_DNAT) !== 0) {
     const e = ctx.snat.find2(p.daddr, portWord(p.dport, p.proto));
     const off = ctx.snat.valueOffset(e);
-    if (e >= 0 && !isNoTranslation(ctx.snat.values, off))
-      natQuotedDest(b, quoted, quoted + quotedHlen, ctx.snat.values, off);
+    if (e >= 0 && !isNoTranslation(ctx.snat.view, off))
+      natQuotedDest(skb.view, quoted, quoted + quotedHlen, ctx.snat.view, off);
   }
   writeIpv4(b, ip, IPV4_HLEN + ICMP_HLEN + quotedLen, 0, 0, 64, IPPROTO_ICMP, p.daddr, p.saddr);
   b[icmp] = ICMP_DEST_UNREACH;

@@ -3,7 +3,7 @@
  * the old addresses stay. Twin of bpf/include/fib.h.
  */
 import { fibNote } from "../tables/reasons.ts";
-import { setEthDst, setEthSrc } from "../wire/ethernet.ts";
+import { ETH_ALEN, type Mac } from "../wire/ethernet.ts";
 import { count, type HookContext } from "./context.ts";
 import { BPF_FIB_LKUP_RET_SUCCESS } from "./datapath.ts";
 import type { Skb } from "./skb.ts";
@@ -29,7 +29,14 @@ export function setMacsByFib(
   ctx.last.fib = rc < 0 ? -2 : rc;
   count(ctx, fibNote(rc));
   if (rc !== BPF_FIB_LKUP_RET_SUCCESS) return false;
-  setEthDst(skb.buf, skb.head, f.dmac);
-  setEthSrc(skb.buf, skb.head, f.smac);
+  const v = skb.view;
+  storeMac(v, skb.head, f.dmac);
+  storeMac(v, skb.head + ETH_ALEN, f.smac);
   return true;
+}
+
+function storeMac(v: DataView, off: number, mac: Mac): void {
+  const high = Math.floor(mac / 0x100000000);
+  v.setUint16(off, high);
+  v.setUint32(off + 2, mac - high * 0x100000000);
 }

@@ -4,7 +4,6 @@
  */
 
 import { REASON } from "../tables/reasons.ts";
-import { rd16 } from "../wire/bytes.ts";
 import { ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP } from "../wire/ethernet.ts";
 import {
   IP_MF,
@@ -39,9 +38,12 @@ const {
 /** What `parsePacket` and the steps of a hook return when nothing was decided: go on. */
 export const GO_ON = -1;
 
-/** A signed 32-bit load, big-endian: an address or a map key word that needs no heap number. */
-export function rdWord(b: Uint8Array, off: number): number {
-  return (b[off] << 24) | (b[off + 1] << 16) | (b[off + 2] << 8) | b[off + 3];
+/** Copies a MAC header to a place that does not overlap it. */
+export function moveMacHeader(v: DataView, from: number, to: number): void {
+  v.setInt32(to, v.getInt32(from));
+  v.setInt32(to + 4, v.getInt32(from + 4));
+  v.setInt32(to + 8, v.getInt32(from + 8));
+  v.setUint16(to + 12, v.getUint16(from + 12));
 }
 
 /** Second key word of an endpoint, signed. */
@@ -51,28 +53,29 @@ export function portWord(port: number, proto: number): number {
 
 /** Fills in `p` and returns GO_ON, or returns the reason to pass the packet untouched. */
 export function parsePacket(skb: Skb, p: PacketFields): number {
-  const b = skb.buf;
+  const v = skb.view;
   const room = skb.end - skb.head;
   if (room < ETH_HLEN) return PASS_SHORT;
-  const type = rd16(b, skb.head + 12);
+  const type = v.getUint16(skb.head + 12);
   if (skb.vlan !== 0 || type === ETH_P_8021Q || type === ETH_P_8021AD) return PASS_VLAN;
   if (type !== ETH_P_IP) return PASS_NOT_IPV4;
   if (room < ETH_HLEN + IPV4_HLEN) return PASS_SHORT;
 
   const ip = skb.head + ETH_HLEN;
-  if (b[ip] >>> 4 !== 4) return PASS_IP_VERSION;
-  const hlen = (b[ip] & 0xf) * 4;
+  const versionIhl = v.getUint8(ip);
+  if (versionIhl >>> 4 !== 4) return PASS_IP_VERSION;
+  const hlen = (versionIhl & 0xf) * 4;
   if (hlen < IPV4_HLEN) return PASS_IP_IHL;
-  const totLen = rd16(b, ip + IPV4_TOT_LEN);
+  const totLen = v.getUint16(ip + IPV4_TOT_LEN);
   if (totLen < hlen || totLen > room - ETH_HLEN) return PASS_IP_TOTLEN;
-  if ((rd16(b, ip + IPV4_FRAG_OFF) & (IP_MF | IP_OFFMASK)) !== 0) return PASS_FRAGMENT;
-  const proto = b[ip + IPV4_PROTO];
+  if ((v.getUint16(ip + IPV4_FRAG_OFF) & (IP_MF | IP_OFFMASK)) !== 0) return PASS_FRAGMENT;
+  const proto = v.getUint8(ip + IPV4_PROTO);
   if (proto !== IPPROTO_TCP && proto !== IPPROTO_UDP) return PASS_PROTO;
   const l4Len = totLen - hlen;
   if (l4Len < (proto === IPPROTO_TCP ? TCP_HLEN : UDP_HLEN)) return PASS_L4_SHORT;
   const l4 = ip + hlen;
   if (proto === IPPROTO_UDP) {
-    const udpLen = rd16(b, l4 + UDP_LEN);
+    const udpLen = v.getUint16(l4 + UDP_LEN);
     if (udpLen < UDP_HLEN || udpLen > l4Len) return PASS_UDP_LENGTH;
   }
 
@@ -80,9 +83,9 @@ export function parsePacket(skb: Skb, p: PacketFields): number {
   p.l4 = l4;
   p.end = ip + totLen;
   p.proto = proto;
-  p.saddr = rdWord(b, ip + IPV4_SADDR);
-  p.daddr = rdWord(b, ip + IPV4_DADDR);
-  p.sport = rd16(b, l4);
-  p.dport = rd16(b, l4 + 2);
+  p.saddr = v.getInt32(ip + IPV4_SADDR);
+  p.daddr = v.getInt32(ip + IPV4_DADDR);
+  p.sport = v.getUint16(l4);
+  p.dport = v.getUint16(l4 + 2);
   return GO_ON;
 }

@@ -12,11 +12,11 @@ import { tcIngress } from "./ingress.ts";
 import type { Skb } from "./skb.ts";
 
 const { PASS_NO_CONFIG } = REASON;
-const CONFIG_RX32 = config.offset("rx") / 4;
-const CONFIG_TX32 = config.offset("tx") / 4;
-const CONFIG_MTU32 = config.offset("mtu") / 4;
-const RX_PACKETS32 = ifStats.offset("rx_packets") / 4;
-const TX_PACKETS32 = ifStats.offset("tx_packets") / 4;
+const CONFIG_RX = config.offset("rx");
+const CONFIG_TX = config.offset("tx");
+const CONFIG_MTU = config.offset("mtu");
+const RX_PACKETS = ifStats.offset("rx_packets");
+const TX_PACKETS = ifStats.offset("tx_packets");
 
 /**
  * One event of the `dump` flag: the packet as the hook leaves it, the slot of its reason, and its length in bytes when it
@@ -38,7 +38,7 @@ export class Reference implements DataPath {
   ingress(skb: Skb): Verdict {
     const ctx = this.ctx;
     const lenBefore = skb.end - skb.head;
-    if (!enter(ctx, skb, RX_PACKETS32)) return VERDICT[PASS_NO_CONFIG];
+    if (!enter(ctx, skb, RX_PACKETS)) return VERDICT[PASS_NO_CONFIG];
     const reason = tcIngress(ctx, skb);
     leave(ctx, reason);
     if ((ctx.rx & RX_DUMP) !== 0) this.onDump?.("ingress", skb, reason, lenBefore);
@@ -48,7 +48,7 @@ export class Reference implements DataPath {
   egress(skb: Skb): Verdict {
     const ctx = this.ctx;
     const lenBefore = skb.end - skb.head;
-    if (!enter(ctx, skb, TX_PACKETS32)) return VERDICT[PASS_NO_CONFIG];
+    if (!enter(ctx, skb, TX_PACKETS)) return VERDICT[PASS_NO_CONFIG];
     const reason = tcEgress(ctx, skb);
     leave(ctx, reason);
     if ((ctx.tx & TX_DUMP) !== 0) this.onDump?.("egress", skb, reason, lenBefore);
@@ -57,7 +57,7 @@ export class Reference implements DataPath {
 }
 
 /** Finds the interface's CONFIG and counts the packet in its STATS; false (and PASS_NO_CONFIG counted) without one. */
-function enter(ctx: HookContext, skb: Skb, packets32: number): boolean {
+function enter(ctx: HookContext, skb: Skb, packets: number): boolean {
   const last = ctx.last;
   last.redirectIfindex = 0;
   last.redirectIngress = false;
@@ -67,17 +67,17 @@ function enter(ctx: HookContext, skb: Skb, packets32: number): boolean {
     leave(ctx, PASS_NO_CONFIG);
     return false;
   }
-  const words = ctx.config.values32;
-  const off = ctx.config.valueOffset(c) >>> 2;
-  ctx.rx = words[off + CONFIG_RX32];
-  ctx.tx = words[off + CONFIG_TX32];
-  ctx.mtu = words[off + CONFIG_MTU32] >>> 0;
+  const { view } = ctx.config;
+  const off = ctx.config.valueOffset(c);
+  ctx.rx = view.getInt32(off + CONFIG_RX, true);
+  ctx.tx = view.getInt32(off + CONFIG_TX, true);
+  ctx.mtu = view.getUint32(off + CONFIG_MTU, true);
 
   const s = ctx.stats.upsert(skb.ifindex);
   if (s >= 0) {
-    const at = (ctx.stats.valueOffset(s) >>> 2) + packets32;
-    add64(ctx.stats.values32, at, 1);
-    add64(ctx.stats.values32, at + 2, skb.end - skb.head);
+    const at = ctx.stats.valueOffset(s) + packets;
+    add64(ctx.stats.view, at, 1);
+    add64(ctx.stats.view, at + 8, skb.end - skb.head);
   }
   return true;
 }

@@ -4,7 +4,7 @@
  */
 import { REASON } from "../tables/reasons.ts";
 import { sessionEntry, verifyEntry } from "../tables/schema.ts";
-import { rd16 } from "../wire/bytes.ts";
+import { GUE_KEY_LEN } from "../wire/gue.ts";
 import {
   IP_MF,
   IP_OFFMASK,
@@ -14,27 +14,26 @@ import {
   IPV4_FRAG_OFF,
   IPV4_PROTO,
   IPV4_SADDR,
-  ipHlen,
-  ipTotLen,
+  IPV4_TOT_LEN,
 } from "../wire/ipv4.ts";
 import { TCP_HLEN } from "../wire/tcp.ts";
 import { UDP_HLEN } from "../wire/udp.ts";
 import { count, type HookContext } from "./context.ts";
-import { portWord, rdWord } from "./parse.ts";
+import { portWord } from "./parse.ts";
 
 const { SESSION_LEARNED, SESSION_UNTRACKED } = REASON;
 const ID = sessionEntry.offset("id");
 const KEY = sessionEntry.offset("key");
 const PROXY = sessionEntry.offset("proxy");
-const EPOCH32 = sessionEntry.offset("epoch") / 4;
-const VERIFY_TUNNEL32 = verifyEntry.offset("tunnel") / 4;
+const EPOCH = sessionEntry.offset("epoch");
+const VERIFY_TUNNEL = verifyEntry.offset("tunnel");
 const VERIFY_PROXY = verifyEntry.offset("proxy");
 
 /** L4 protocol of the IPv4 packet at `ip` if it has ports to go by: not a fragment, its L4 header complete; else 0. */
-export function trackableProto(b: Uint8Array, ip: number): number {
-  if ((rd16(b, ip + IPV4_FRAG_OFF) & (IP_MF | IP_OFFMASK)) !== 0) return 0;
-  const l4Len = ipTotLen(b, ip) - ipHlen(b, ip);
-  const proto = b[ip + IPV4_PROTO];
+export function trackableProto(v: DataView, ip: number): number {
+  if ((v.getUint16(ip + IPV4_FRAG_OFF) & (IP_MF | IP_OFFMASK)) !== 0) return 0;
+  const l4Len = v.getUint16(ip + IPV4_TOT_LEN) - (v.getUint8(ip) & 0xf) * 4;
+  const proto = v.getUint8(ip + IPV4_PROTO);
   if (proto === IPPROTO_TCP) return l4Len >= TCP_HLEN ? proto : 0;
   if (proto === IPPROTO_UDP) return l4Len >= UDP_HLEN ? proto : 0;
   return 0;
@@ -46,7 +45,7 @@ export function trackableProto(b: Uint8Array, ip: number): number {
  */
 export function learnSession(
   ctx: HookContext,
-  b: Uint8Array,
+  v: DataView,
   ip: number,
   proto: number,
   id: number,
@@ -56,23 +55,23 @@ export function learnSession(
     count(ctx, SESSION_UNTRACKED);
     return;
   }
-  const l4 = ip + ipHlen(b, ip);
-  const s = ctx.sessions;
-  const e = s.upsert(
-    rdWord(b, ip + IPV4_SADDR),
-    portWord(rd16(b, l4), proto),
-    rdWord(b, ip + IPV4_DADDR),
-    portWord(rd16(b, l4 + 2), proto),
+  const l4 = ip + (v.getUint8(ip) & 0xf) * 4;
+  const e = ctx.sessions.upsert(
+    v.getInt32(ip + IPV4_SADDR),
+    portWord(v.getUint16(l4), proto),
+    v.getInt32(ip + IPV4_DADDR),
+    portWord(v.getUint16(l4 + 2), proto),
   );
-  const off = s.valueOffset(e);
-  const off32 = off / 4;
-  const v = ctx.verify;
-  const from = v.valueOffset(verify);
-  s.values32[off32] = v.values32[from / 4 + VERIFY_TUNNEL32];
-  for (let i = 0; i < KEY - ID; i++) s.values[off + ID + i] = b[id + i];
-  for (let i = 0; i < 16; i++) s.values[off + KEY + i] = v.values[from + i];
-  for (let i = 0; i < 8; i++) s.values[off + PROXY + i] = v.values[from + VERIFY_PROXY + i];
-  s.values32[off32 + EPOCH32] = ctx.epoch.values32[0];
+  const to = ctx.sessions.view;
+  const off = ctx.sessions.valueOffset(e);
+  const from = ctx.verify.view;
+  const service = ctx.verify.valueOffset(verify);
+  to.setInt32(off, from.getInt32(service + VERIFY_TUNNEL, true), true);
+  to.setInt32(off + ID, v.getInt32(id));
+  for (let i = 0; i < GUE_KEY_LEN; i += 4) to.setInt32(off + KEY + i, from.getInt32(service + i));
+  to.setInt32(off + PROXY, from.getInt32(service + VERIFY_PROXY));
+  to.setInt32(off + PROXY + 4, from.getInt32(service + VERIFY_PROXY + 4));
+  to.setInt32(off + EPOCH, ctx.epoch.view.getInt32(0, true), true);
   count(ctx, SESSION_LEARNED);
 }
 
@@ -81,6 +80,6 @@ export function findSession(ctx: HookContext): number {
   const p = ctx.packet;
   const s = ctx.sessions;
   const e = s.find4(p.daddr, portWord(p.dport, p.proto), p.saddr, portWord(p.sport, p.proto));
-  if (e >= 0) s.values32[s.valueOffset(e) / 4 + EPOCH32] = ctx.epoch.values32[0];
+  if (e >= 0) s.view.setInt32(s.valueOffset(e) + EPOCH, ctx.epoch.view.getInt32(0, true), true);
   return e;
 }

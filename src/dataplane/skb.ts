@@ -20,19 +20,24 @@ export class Skb {
   /** The VLAN tag that the kernel keeps beside the frame, TCI with 0x10000 set where there is one; 0 = none. */
   vlan = 0;
   private cachedView: DataView;
+  private viewed: Uint8Array;
+  /** The buffer that `cachedView` shows. */
+  private viewed: Uint8Array;
 
   constructor(size: number = SKB_SIZE) {
     this.buf = new Uint8Array(size);
     this.cachedView = new DataView(this.buf.buffer);
+    this.viewed = this.buf;
+    this.viewed = this.buf;
     this.head = HEADROOM;
     this.end = HEADROOM;
   }
 
-  /** A view of `buf`, for `csumView`; made anew only when `buf` was replaced. */
+  /** A view of `buf`, for loads and stores of whole words; made anew only when `buf` was replaced. */
   get view(): DataView {
     const { buf } = this;
-    const v = this.cachedView;
-    if (v.buffer === buf.buffer && v.byteOffset === buf.byteOffset) return v;
+    if (this.viewed === buf) return this.cachedView;
+    this.viewed = buf;
     return (this.cachedView = new DataView(buf.buffer, buf.byteOffset, buf.byteLength));
   }
 

@@ -46,8 +46,8 @@ export class BpfMap implements TableStore {
   readonly maxEntries: number;
   /** Values of all entries, `valueSize` bytes each. */
   values: Uint8Array;
-  /** The same bytes as native-order 32-bit words: entry `e` starts at `valueOffset(e) / 4`. */
-  values32: Int32Array;
+  /** The same bytes, for loads and stores of whole words; replaced together with `values`. */
+  view: DataView;
   readonly valueSize: number;
 
   private readonly words: number;
@@ -80,7 +80,7 @@ export class BpfMap implements TableStore {
     this.capacity = def.kind === "array" ? maxEntries : Math.min(MIN_CAPACITY, maxEntries);
     this.keys = new Int32Array(this.capacity * this.words);
     this.values = new Uint8Array(this.capacity * this.valueSize);
-    this.values32 = new Int32Array(this.values.buffer);
+    this.view = new DataView(this.values.buffer);
     this.next = new Int32Array(this.capacity);
     this.prev = new Int32Array(this.lru ? this.capacity : 0);
     this.index = new Int32Array(0);
@@ -326,7 +326,7 @@ export class BpfMap implements TableStore {
     this.capacity = Math.min(this.capacity * 2, this.maxEntries);
     this.keys = resize(this.keys, this.capacity * this.words);
     this.values = resize(this.values, this.capacity * this.valueSize);
-    this.values32 = new Int32Array(this.values.buffer);
+    this.view = new DataView(this.values.buffer);
     this.next = resize(this.next, this.capacity);
     if (this.lru) this.prev = resize(this.prev, this.capacity);
     this.reindex();
