@@ -58,7 +58,7 @@ export function parseSubnet(text: string, position?: Position): Subnet {
 
 /** The first pair of overlapping subnets, as indices in ascending order; undefined when there is none. */
 export function findOverlap(nets: readonly Subnet[]): [number, number] | undefined {
-  const order = nets.map((_, i) => i).sort((a, b) => nets[a].base - nets[b].base || nets[a].prefix - nets[b].prefix);
+  const order = nets.map((_, i) => i).sort((a, b) => nets[a].base - nets[b].base);
   // Subnets nest or are disjoint: where any two overlap, two neighbours in this order do.
   for (let k = 1; k < order.length; k++) {
     const wide = nets[order[k - 1]];
