@@ -181,7 +181,9 @@ export function readHost(text: string, ctx: ArgContext, word: number): string | 
 }
 
 function readNic(text: string, known: readonly string[] | undefined): string | BadArgument | undefined {
-  if (!known || text === "lo" || known.includes(text)) return NAME.test(text) && text.length < 16 ? text : undefined;
+  // Besides a topology's own there are lo and the tunnel devices of egw_setup and pfc_setup.
+  if (!known || text === "lo" || /^gue\d+$/.test(text) || known.includes(text))
+    return NAME.test(text) && text.length < 16 ? text : undefined;
   return new BadArgument(
     `there is no interface "${text}" here`,
     didYouMean(text, known, `There is ${known.join(", ")}.`),

@@ -54,7 +54,6 @@ export function compilePacket(
   return query;
 }
 
-/** `src: 1.1.1.1:4000` stands for `src: 1.1.1.1` and the port: both are compared in one text. */
 function fieldTest(path: string[], spec: MatcherSpec, position?: Position): FieldTest {
   const name = path[path.length - 1];
   const value = name === "flags" && typeof spec === "string" && !spec.startsWith("/") ? sortFlags(spec) : spec;
@@ -78,10 +77,10 @@ function valueAt(view: Record<string, unknown>, path: readonly string[]): unknow
   return at;
 }
 
+/** `src: 1.1.1.1:4000` compares address and port in one text. */
 function fieldOk(view: Record<string, unknown>, test: FieldTest): boolean {
   const value = valueAt(view, test.path);
   if (test.matcher.test(value)) return true;
-  // An address may be written with its port.
   const name = test.path[test.path.length - 1];
   if ((name !== "src" && name !== "dst") || value === undefined) return false;
   const port = valueAt(view, [...test.path.slice(0, -1), name === "src" ? "sport" : "dport"]);

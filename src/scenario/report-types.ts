@@ -81,6 +81,8 @@ export interface TableReport {
   table: string;
   columns: string[];
   rows: string[][];
+  /** Entries in all; more than `rows` where the table is large. */
+  total: number;
 }
 
 export interface RunReport {
