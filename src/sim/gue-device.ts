@@ -45,7 +45,8 @@ export class GueDevice implements NetDevice {
   rxPackets = 0;
 
   private readonly host: Host;
-  private readonly dport: number;
+  /** encap-dport. */
+  readonly dport: number;
   private readonly sport: number;
   private id: number;
 

@@ -2,7 +2,7 @@
  * A simulated host: NICs and `lo`, addresses, routes, and the IPv4 stack on top of them. Everything a host has hangs on
  * this object; transports register with `ip`.
  */
-import type { DataPath } from "../dataplane/datapath.ts";
+import type { DataPath, FibHelper, FibParams } from "../dataplane/datapath.ts";
 import { Fib, LO_IFINDEX, prefixMask, type Route } from "../dataplane/fib.ts";
 import { type FibHost, KernelFibHelper } from "../dataplane/fib-helper.ts";
 import { Netfilter } from "../dataplane/netfilter.ts";
@@ -76,7 +76,7 @@ class ReceiveQueue implements EventHandler {
   }
 }
 
-export class Host implements NicOwner, RouteHost, DropSite {
+export class Host implements NicOwner, RouteHost, DropSite, FibHelper {
   readonly name: string;
   readonly label: string;
   readonly env: SimEnv;
@@ -84,13 +84,12 @@ export class Host implements NicOwner, RouteHost, DropSite {
   readonly lo: NetDevice;
   readonly fib = new Fib();
   readonly netfilter: Netfilter;
-  /** bpf_fib_lookup for the data path. */
-  readonly fibHelper: KernelFibHelper;
   readonly ip: IpStack;
   readonly icmp: IcmpLayer;
   readonly udp: UdpLayer;
 
   private readonly queue: ReceiveQueue;
+  private readonly fibHelper: KernelFibHelper;
   /** By ifindex. */
   private readonly devices: (NetDevice | undefined)[] = [];
   private readonly arps: (ArpTable | undefined)[] = [];
@@ -189,6 +188,11 @@ export class Host implements NicOwner, RouteHost, DropSite {
   nicByIndex(ifindex: number): Nic | undefined {
     const dev = this.devices[ifindex];
     return dev instanceof Nic ? dev : undefined;
+  }
+
+  /** bpf_fib_lookup for the data path. */
+  fibLookup(p: FibParams): number {
+    return this.fibHelper.fibLookup(p);
   }
 
   /** The neighbours of a NIC; undefined for other devices. */

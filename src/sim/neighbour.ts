@@ -17,6 +17,8 @@ export const NUD_STALE = 3;
 export const NUD_DELAY = 4;
 export const NUD_PROBE = 5;
 export const NUD_FAILED = 6;
+/** As `ip neigh` prints them, by number. */
+export const NUD_NAMES = ["NONE", "INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED"] as const;
 
 /** base_reachable_time, delay_first_probe_time, retrans_time; mcast_solicit and ucast_solicit. */
 export const REACHABLE_NS = 30 * SEC;

@@ -19,7 +19,7 @@ export interface UdpEchoOptions {
   replySize?: number;
 }
 
-export class UdpEchoServer {
+export class UdpEcho {
   /** Requests answered. */
   answered = 0;
   private readonly socket: UdpSocket;
@@ -39,9 +39,9 @@ export class UdpEchoServer {
   }
 
   /** Undefined when the endpoint is in use. */
-  static start(udp: UdpLayer, opts: UdpEchoOptions): UdpEchoServer | undefined {
+  static start(udp: UdpLayer, opts: UdpEchoOptions): UdpEcho | undefined {
     const socket = udp.bind(opts.addr, opts.port);
-    return socket === undefined ? undefined : new UdpEchoServer(socket, opts);
+    return socket === undefined ? undefined : new UdpEcho(socket, opts);
   }
 
   stop(): void {
