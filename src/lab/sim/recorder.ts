@@ -17,7 +17,8 @@ export class Recorder implements Tap {
   /** Keep packets? Drops are kept in any case. */
   recording: boolean;
 
-  private readonly env: SimEnv;
+  /** Whose clock tells the time. */
+  env: SimEnv;
   /** What the egress hook said of the packet that its NIC sends next. */
   private pending: HookNote | undefined;
   private pendingNic: Nic | undefined;
@@ -35,7 +36,14 @@ export class Recorder implements Tap {
     this.packets.push({ timeNs: this.env.clock.now, host, nic: name, direction, frame: skb.frame(), hook });
   }
 
-  onHook(nic: Nic, hook: "ingress" | "egress", skb: Skb, verdict: Verdict, result: HookResult, lenBefore: number): void {
+  onHook(
+    nic: Nic,
+    hook: "ingress" | "egress",
+    skb: Skb,
+    verdict: Verdict,
+    result: HookResult,
+    lenBefore: number,
+  ): void {
     if (this.recording) {
       const note: HookNote = {
         hook,

@@ -1,0 +1,185 @@
+/**
+ * The simulated lab: a topology in virtual time. Deterministic: everything depends on the topology, the commands and the
+ * seed. Commands are in ./commands/, one file per group.
+ */
+import { LabError } from "../../errors.ts";
+import type { Command } from "../../scenario/command.ts";
+import type { CommandResult, DropRecord, Lab, PacketRecord } from "../../scenario/lab.ts";
+import type { Topology } from "../../scenario/topology.ts";
+import { SimEnv } from "../../sim/env.ts";
+import { type HasherFactory, sha256 } from "../../sim/sha256.ts";
+import { SEC } from "../../sim/types.ts";
+import type { TableStores } from "../../tables/tables.ts";
+import { conntrackLines } from "./commands/host.ts";
+import { HANDLERS } from "./commands/index.ts";
+import { pingProxies } from "./commands/topology.ts";
+import { Recorder } from "./recorder.ts";
+import { settledTask, Task } from "./task.ts";
+import { type SimHost, World } from "./world.ts";
+
+export interface SimLabOptions {
+  /** Seed of every random choice; 1 by default. */
+  seed?: number;
+  /** Keep every packet (captures, traces, packet expectations). */
+  record?: boolean;
+  /** SHA-256 of what is fed to it; the built-in one is portable, Node's is faster. */
+  sha256?: HasherFactory;
+  /** Leave the topology down: `topo_setup` brings it up. */
+  down?: boolean;
+}
+
+/** Virtual time after which a command that has not come to an end is given up. */
+const COMMAND_LIMIT_NS = 24 * 3600 * SEC;
+
+export class SimLab implements Lab {
+  readonly kind = "sim";
+  readonly topology: Topology;
+  readonly recorder: Recorder;
+  readonly sha256: HasherFactory;
+
+  private readonly seed: number;
+  private readonly record: boolean;
+  private env: SimEnv;
+  private up: World | undefined;
+
+  constructor(topology: Topology, opts: SimLabOptions = {}) {
+    this.topology = topology;
+    this.seed = opts.seed ?? 1;
+    this.sha256 = opts.sha256 ?? sha256;
+    this.env = new SimEnv(this.seed);
+    this.record = opts.record ?? false;
+    this.recorder = new Recorder(this.env, this.record);
+    if (opts.down !== true) this.setUp();
+  }
+
+  now(): number {
+    return this.env.clock.now;
+  }
+
+  /** What is simulated. Throws ERR_LAB_DOWN when the topology is not up. */
+  get world(): World {
+    if (this.up === undefined)
+      throw new LabError("ERR_LAB_DOWN", "the topology is not up", { hint: "Run topo_setup first." });
+    return this.up;
+  }
+
+  get isUp(): boolean {
+    return this.up !== undefined;
+  }
+
+  /** Builds the network and checks that every host reaches every PROXY_IP. Throws ERR_LAB_UP, ERR_LAB_CHECK. */
+  setUp(): void {
+    if (this.up !== undefined)
+      throw new LabError("ERR_LAB_UP", "the topology is up already", { hint: "Run topo_cleanup first." });
+    const env = new SimEnv(this.seed);
+    // Time goes on where the world before it ended.
+    env.clock.run(this.env.clock.now);
+    env.tap = this.recorder;
+    this.recorder.env = env;
+    this.env = env;
+    const world = new World(env, this.topology);
+    this.up = world;
+    // The check is part of the setup, not of what the user wants to see.
+    this.recorder.recording = false;
+    const failed = this.runTask(pingProxies(world));
+    this.recorder.recording = this.record;
+    if (failed.length === 0) return;
+    this.tearDown();
+    throw new LabError("ERR_LAB_CHECK", `no answer from PROXY_IP: ${failed.join(", ")}`, {
+      hint: "Setup ends by pinging every PROXY_IP from every host; look at the faults of the links.",
+    });
+  }
+
+  tearDown(): void {
+    this.world.close();
+    this.up = undefined;
+  }
+
+  host(name: string): SimHost {
+    const found = this.world.hosts.get(name);
+    if (found) return found;
+    throw new LabError("ERR_HOST_UNKNOWN", `there is no host ${name}`, {
+      hint: `Hosts: ${[...this.world.hosts.keys()].join(", ")}.`,
+    });
+  }
+
+  async run(command: Command): Promise<CommandResult> {
+    return this.runTask(this.begin(command));
+  }
+
+  async runAll(commands: readonly Command[]): Promise<PromiseSettledResult<CommandResult>[]> {
+    const tasks = commands.map((c) => this.begin(c));
+    this.advance(() => tasks.every((t) => t.settled));
+    return Promise.allSettled(tasks.map((t) => t.promise()));
+  }
+
+  start(command: Command): Promise<CommandResult> {
+    return this.begin(command).promise();
+  }
+
+  async wait(ns: number): Promise<void> {
+    this.env.clock.run(this.env.clock.now + ns);
+  }
+
+  async until(check: () => boolean, withinNs: number): Promise<boolean> {
+    return this.env.clock.runUntil(check, this.env.clock.now + withinNs);
+  }
+
+  tables(host: string): TableStores | undefined {
+    return this.up?.hosts.get(host)?.tables;
+  }
+
+  ports(host: string): readonly number[] | undefined {
+    const pool = this.up?.hosts.get(host)?.control.pool;
+    return pool?.ready ? pool.list() : undefined;
+  }
+
+  conntrack(host: string): readonly string[] {
+    const node = this.up?.hosts.get(host);
+    return node ? conntrackLines(node, this.now()) : [];
+  }
+
+  packets(): readonly PacketRecord[] {
+    return this.recorder.packets;
+  }
+
+  drops(): readonly DropRecord[] {
+    return this.recorder.drops;
+  }
+
+  async close(): Promise<void> {
+    if (this.up !== undefined) this.tearDown();
+  }
+
+  /** Frames that crossed a link since the topology came up. */
+  get hops(): number {
+    return this.env.hops;
+  }
+
+  private begin(command: Command): Task<CommandResult> {
+    const handler = HANDLERS[command.spec.name];
+    if (handler === undefined)
+      throw new LabError("ERR_COMMAND_UNSUPPORTED", `${command.spec.name} is not a command of the simulated lab`, {
+        position: command.position,
+      });
+    try {
+      const result = handler(this, command);
+      return result instanceof Task ? result : settledTask(result);
+    } catch (err) {
+      const task = new Task<CommandResult>();
+      task.reject(err);
+      return task;
+    }
+  }
+
+  private runTask<T>(task: Task<T>): T {
+    this.advance(() => task.settled);
+    return task.value();
+  }
+
+  private advance(done: () => boolean): void {
+    const { clock } = this.env;
+    if (!clock.runUntil(done, clock.now + COMMAND_LIMIT_NS))
+      throw new LabError("ERR_COMMAND_ENDLESS", "the command has not ended after 24 hours of virtual time");
+  }
+}

@@ -1,0 +1,114 @@
+/** A topology as a simulated network: hosts, links, bridges and gateways, set up as SPEC section 1 "Host settings" says. */
+import { ControlPlane } from "../../control/control.ts";
+import { applyIptables, parseIptables } from "../../dataplane/iptables.ts";
+import { Reference } from "../../dataplane/reference.ts";
+import { gatewayRoutes, type HostDef, type NetworkDef, type Topology } from "../../scenario/topology.ts";
+import { Bridge } from "../../sim/bridge.ts";
+import type { SimEnv } from "../../sim/env.ts";
+import type { FouPort } from "../../sim/gue-device.ts";
+import { Host } from "../../sim/host.ts";
+import { Link } from "../../sim/link.ts";
+import { TcpStack } from "../../sim/tcp/stack.ts";
+import { createTables, type Tables } from "../../tables/tables.ts";
+import { SimControlHost } from "./control-host.ts";
+
+/** Something that listens; `onLo`: its address was put on lo for it. */
+export interface Service {
+  readonly id: string;
+  readonly addr: number;
+  onLo: boolean;
+  stop(): void;
+}
+
+/** One simulated host and what runs on it. */
+export interface SimHost {
+  readonly def: HostDef;
+  readonly host: Host;
+  readonly tcp: TcpStack;
+  readonly tables: Tables;
+  readonly control: ControlPlane;
+  /** By `tcp 1.1.1.1:4000`. */
+  readonly services: Map<string, Service>;
+  /** gue_ping senders by service id: call to stop. */
+  readonly guePings: Map<number, () => void>;
+  /** Tunnels of the Linux-only path by service id: call to undo. The fou port is shared by all. */
+  readonly linuxTunnels: Map<number, () => void>;
+  fou: FouPort | undefined;
+}
+
+export class World {
+  readonly env: SimEnv;
+  readonly topology: Topology;
+  readonly hosts = new Map<string, SimHost>();
+  /** The bridge's own address of each network, by network name. */
+  readonly gateways = new Map<string, Host>();
+  /** By `host/nic`. */
+  readonly links = new Map<string, Link>();
+
+  constructor(env: SimEnv, topology: Topology) {
+    this.env = env;
+    this.topology = topology;
+    const bridges = new Map(topology.networks.map((net) => [net.name, this.addNetwork(net)]));
+    for (const def of topology.hosts) this.addHost(def, bridges);
+  }
+
+  /** Cuts every link and ends every periodic sender: what is under way is lost. */
+  close(): void {
+    for (const { control, guePings } of this.hosts.values()) {
+      for (const { nic } of control.list()) control.stop(nic);
+      for (const stop of guePings.values()) stop();
+    }
+    for (const link of this.links.values()) link.setUp(false);
+  }
+
+  private addNetwork(net: NetworkDef): Bridge {
+    const bridge = new Bridge(this.env, net.name);
+    const gateway = new Host(this.env, `gateway.${net.name}`);
+    bridge.attachLocal(gateway.addNic("br0", net.gateway, net.prefix));
+    gateway.ip.settings.ipForward = true;
+    for (const r of gatewayRoutes(this.topology, net.name)) gateway.addRoute(r.dst, r.prefix, r.via);
+    this.gateways.set(net.name, gateway);
+    return bridge;
+  }
+
+  private addHost(def: HostDef, bridges: Map<string, Bridge>): void {
+    const host = new Host(this.env, def.name);
+    for (const nicDef of def.nics) {
+      const net = this.topology.networks.find((n) => n.name === nicDef.network)!;
+      const nic = host.addNic(nicDef.name, nicDef.addr, net.prefix, nicDef.mtu);
+      const label = `${def.name}/${nicDef.name}`;
+      this.links.set(label, new Link(this.env, label, nic, bridges.get(nicDef.network)!.addPort(), nicDef.link));
+    }
+    for (const addr of def.loopback) host.addAddress(host.lo, addr);
+    for (const r of def.routes) host.addRoute(r.dst, r.prefix, r.via);
+    host.ip.settings.ipForward = def.ipForward;
+    if (def.masquerade !== undefined) {
+      const inside = def.nics.filter((n) => n.name !== def.masquerade).map((n) => n.name);
+      for (const rule of natRules(def.masquerade, inside))
+        applyIptables(host.netfilter, parseIptables(rule.split(" ")));
+    }
+    const tables = createTables();
+    const dataPath = new Reference(tables, host);
+    this.hosts.set(def.name, {
+      def,
+      host,
+      tcp: new TcpStack(host.ip),
+      tables,
+      control: new ControlPlane(new SimControlHost(host, dataPath), tables),
+      services: new Map(),
+      guePings: new Map(),
+      linuxTunnels: new Map(),
+      fou: undefined,
+    });
+  }
+}
+
+/** The demo's NAT box: masquerade to the outside, let back in only what belongs to a flow from inside. */
+function natRules(outside: string, inside: string[]): string[] {
+  const rules = [`-t nat -A POSTROUTING -o ${outside} -j MASQUERADE`, "-P FORWARD DROP"];
+  for (const nic of inside) {
+    rules.push(`-A FORWARD -i ${nic} -o ${outside} -j ACCEPT`);
+    rules.push(`-A FORWARD -i ${outside} -o ${nic} -m state --state RELATED,ESTABLISHED -j ACCEPT`);
+  }
+  return rules;
+}
