@@ -18,10 +18,14 @@ export const DATA_FILES: Readonly<Record<string, number>> = Object.fromEntries(
 /** True where a number's least significant byte comes first in memory. */
 const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
-/** Pseudo-random bytes with random access: word `i` is a mix of `i` and the seed, least significant byte first. */
+/**
+ * Pseudo-random bytes with random access. Block 0 is mixed from the seed; every word of block `n` is that of block 0 plus
+ * `n` times an odd constant, so that no block has a word of another at the same place, and a block costs little.
+ */
 class RandomSource implements ByteSource {
   readonly length: number;
   private readonly seed: number;
+  private base: Int32Array | undefined;
   private readonly blocks: Uint8Array[] = [];
   /** Number of the block that lies in each place. */
   private readonly held: number[] = new Array<number>(KEPT).fill(-1);
@@ -46,27 +50,36 @@ class RandomSource implements ByteSource {
     const place = number % KEPT;
     if (this.held[place] !== number) {
       this.blocks[place] ??= new Uint8Array(BLOCK);
-      this.fill(this.blocks[place], number);
+      this.fill(new Int32Array(this.blocks[place].buffer), number);
       this.held[place] = number;
     }
     return this.blocks[place];
   }
 
-  private fill(block: Uint8Array, number: number): void {
-    const words = new Int32Array(block.buffer);
-    const { seed } = this;
-    let counter = Math.imul(number * (BLOCK / 4), 0x9e3779b1) ^ seed;
-    for (let i = 0; i < words.length; i++) {
-      counter = (counter + 0x9e3779b1) | 0;
-      let h = counter ^ (counter >>> 15);
-      h = Math.imul(h, 0x85ebca6b);
-      words[i] = h ^ (h >>> 13);
-    }
-    if (!LITTLE_ENDIAN) {
-      const view = new DataView(block.buffer);
-      for (let i = 0; i < words.length; i++) view.setInt32(4 * i, words[i], true);
-    }
+  private fill(words: Int32Array, number: number): void {
+    this.base ??= mixedWords(this.seed);
+    const { base } = this;
+    const step = Math.imul(number, 0x9e3779b1);
+    for (let i = 0; i < words.length; i++) words[i] = base[i] + step;
+    if (!LITTLE_ENDIAN) swapWords(words);
   }
+}
+
+/** Block 0 of a source: a counter through a 32-bit mixer. */
+function mixedWords(seed: number): Int32Array {
+  const words = new Int32Array(BLOCK / 4);
+  for (let i = 0; i < words.length; i++) {
+    let h = Math.imul(i + 1, 0x9e3779b1) ^ seed;
+    h = Math.imul(h ^ (h >>> 15), 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+    words[i] = h ^ (h >>> 16);
+  }
+  return words;
+}
+
+function swapWords(words: Int32Array): void {
+  const view = new DataView(words.buffer);
+  for (let i = 0; i < words.length; i++) view.setInt32(4 * i, words[i], true);
 }
 
 /** 32-bit FNV-1a of a name. */

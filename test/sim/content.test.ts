@@ -35,7 +35,7 @@ describe("data files", () => {
 
   it("are the same in every run and differ from each other", () => {
     expect(hashSource(dataFile("data_1M.bin")!, new Sha256())).toBe(
-      "8cc879c30cf874d440a85dc7e002873b970a6d380db435ef2448031f74249599",
+      "33e5a47530cb1371fd731a5a59866a7c2e44d23b089c1c6d28b207dc9d53dd20",
     );
     const a = all(dataFile("data_1M.bin")!);
     const b = all(dataFile("data_2M.bin")!).subarray(0, a.length);

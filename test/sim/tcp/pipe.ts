@@ -13,8 +13,9 @@ import {
   type ProtocolHandler,
   type Rng,
 } from "../../../src/sim/types.ts";
+import { csumPseudo, inetChecksum } from "../../../src/wire/checksum.ts";
 import { writeIpv4 } from "../../../src/wire/ipv4.ts";
-import { TCP_FLAGS, tcpAckno, tcpHlen, tcpSeq, tcpWindow } from "../../../src/wire/tcp.ts";
+import { TCP_FLAGS, TCP_HLEN, tcpAckno, tcpHlen, tcpSeq, tcpWindow } from "../../../src/wire/tcp.ts";
 
 export const ADDR_A = 0x0a000001;
 export const ADDR_B = 0x0a000002;
@@ -183,6 +184,24 @@ export class Pipe {
     this.ipB.peer = this.ipA;
     this.a = new TcpStack(this.ipA, config);
     this.b = new TcpStack(this.ipB, configB);
+  }
+
+  /** A segment without data as `to`'s peer would send it, its checksum right. */
+  forged(to: "a" | "b", sport: number, dport: number, seq: number, ack: number, flags: number): Skb {
+    const skb = this.pool.get(L4_OFFSET + TCP_HLEN);
+    const off = skb.head + L4_OFFSET;
+    const [saddr, daddr] = to === "b" ? [ADDR_A, ADDR_B] : [ADDR_B, ADDR_A];
+    writeIpv4(skb.buf, skb.head + 14, 40, 0, 0x4000, 64, 6, saddr, daddr);
+    const view = skb.view;
+    view.setUint16(off, sport);
+    view.setUint16(off + 2, dport);
+    view.setUint32(off + 4, seq);
+    view.setUint32(off + 8, ack);
+    view.setUint16(off + 12, 0x5000 | flags);
+    view.setUint16(off + 14, 1000);
+    view.setUint32(off + 16, 0);
+    view.setUint16(off + 16, inetChecksum(skb.buf, off, TCP_HLEN, csumPseudo(saddr, daddr, 6, TCP_HLEN)));
+    return skb;
   }
 
   /** Lets `ns` pass. */
