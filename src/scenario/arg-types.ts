@@ -175,7 +175,7 @@ export function readHost(text: string, ctx: ArgContext, word: number): string | 
       known,
       known.length ? `The hosts are ${known.join(", ")}.` : "A host's name has no special characters.",
     ),
-    "ERR_UNKNOWN_HOST",
+    "ERR_HOST_UNKNOWN",
     word,
   );
 }

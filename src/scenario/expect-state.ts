@@ -20,7 +20,7 @@ export function isStateObject(item: unknown): boolean {
   return typeof item === "object" && item !== null && STATE_KEYS.some((key) => Object.hasOwn(item, key));
 }
 
-/** Throws LabError: ERR_EXPECT_SYNTAX, ERR_SCENARIO_SYNTAX, ERR_UNKNOWN_HOST. */
+/** Throws LabError: ERR_EXPECT_SYNTAX, ERR_SCENARIO_SYNTAX, ERR_HOST_UNKNOWN. */
 export function compileState(item: unknown, source: YamlSource, path: Path, ctx: ParseContext): StateCheck {
   if (typeof item === "string") return parseState(item, { ...ctx, position: source.valuePosition(path) });
   const form = STATE_KEYS.find((key) => Object.hasOwn(item as object, key)) as keyof typeof FORMS;

@@ -22,8 +22,8 @@ export interface ParseContext {
 }
 
 /**
- * Reads one command line. Throws LabError with the column of the wrong word: ERR_COMMAND_SYNTAX, ERR_UNKNOWN_COMMAND,
- * ERR_UNKNOWN_HOST, ERR_NIC_UNKNOWN, ERR_UNKNOWN_OPTION, ERR_NEEDS_HOST, ERR_NOT_ON_HOST, ERR_MISSING_ARGUMENT,
+ * Reads one command line. Throws LabError with the column of the wrong word: ERR_COMMAND_SYNTAX, ERR_COMMAND_UNKNOWN,
+ * ERR_HOST_UNKNOWN, ERR_NIC_UNKNOWN, ERR_OPTION_UNKNOWN, ERR_NEEDS_HOST, ERR_NOT_ON_HOST, ERR_MISSING_ARGUMENT,
  * ERR_TOO_MANY_ARGUMENTS, ERR_BAD_ARGUMENT, ERR_KEY.
  */
 export function parseCommand(text: string, ctx: ParseContext = {}): Command {
@@ -66,7 +66,7 @@ export function parseCommand(text: string, ctx: ParseContext = {}): Command {
     spec = next;
   }
   const word = words[i];
-  if (!spec) return fail("ERR_UNKNOWN_COMMAND", ...unknownCommand(words, i, isHost, ctx));
+  if (!spec) return fail("ERR_COMMAND_UNKNOWN", ...unknownCommand(words, i, isHost, ctx));
   if (spec.scope === "lab" && inFront)
     fail(
       "ERR_NOT_ON_HOST",
@@ -162,7 +162,7 @@ function readArgs(
       const found = options.get(flag);
       if (!found) {
         fail(
-          "ERR_UNKNOWN_OPTION",
+          "ERR_OPTION_UNKNOWN",
           `${spec.name} has no option ${flag}`,
           w,
           didYouMean(flag, [...options.keys()], hint),

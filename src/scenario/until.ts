@@ -36,7 +36,7 @@ const BY_TABLE: Record<string, TableName> = {
 const SUBJECTS = [...Object.keys(BY_TABLE), "table", "reason", "epoch", "ports", "conntrack", "drops"];
 const UNRESOLVED = "0.0.0.0:0";
 
-/** Compiles a line. Throws LabError ERR_EXPECT_SYNTAX or ERR_UNKNOWN_HOST with the column of the wrong word. */
+/** Compiles a line. Throws LabError ERR_EXPECT_SYNTAX or ERR_HOST_UNKNOWN with the column of the wrong word. */
 export function parseState(text: string, ctx: ParseContext = {}): StateCheck {
   return new StateParser(text, ctx).parse();
 }

@@ -1,0 +1,88 @@
+/** Scenarios and topologies from files. The one file of this folder that uses node: modules. */
+import { readFileSync, statSync } from "node:fs";
+import { dirname, isAbsolute, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { LabError, type Position } from "../errors.ts";
+import { loadCfgTopology } from "./cfg.ts";
+import type { Scenario } from "./scenario.ts";
+import { readScenario } from "./scenario-yaml.ts";
+import type { Topology } from "./topology.ts";
+import { MAX_YAML_CHARS } from "./yaml-source.ts";
+
+/** The topologies that come with guelab; two levels up in the source tree and in the package alike. */
+const BUNDLED = fileURLToPath(new URL("../../scenarios/topologies/", import.meta.url));
+
+/**
+ * A text file's content. Throws LabError: ERR_FILE_NOT_FOUND, ERR_FILE_IS_DIRECTORY, ERR_FILE_TOO_LARGE,
+ * ERR_FILE_NOT_TEXT, ERR_FILE_UNREADABLE. `position` is where the file is named, if somewhere.
+ */
+export function readTextFile(path: string, position?: Position, maxBytes: number = MAX_YAML_CHARS): string {
+  const fail = (code: string, message: string, hint: string, cause?: unknown): never => {
+    throw new LabError(code, message, { position, hint, cause });
+  };
+  let bytes: Uint8Array = new Uint8Array();
+  try {
+    const info = statSync(path);
+    if (info.isDirectory()) fail("ERR_FILE_IS_DIRECTORY", `${path} is a directory`, "Name a file in it.");
+    if (info.size > maxBytes)
+      fail("ERR_FILE_TOO_LARGE", `${path} has ${info.size} bytes`, `At most ${maxBytes} are read.`);
+    bytes = readFileSync(path);
+  } catch (err) {
+    if (err instanceof LabError) throw err;
+    const code = (err as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ENOTDIR")
+      fail("ERR_FILE_NOT_FOUND", `there is no file ${path}`, "Check the path.", err);
+    fail("ERR_FILE_UNREADABLE", `${path} cannot be read (${code})`, "Check its permissions.", err);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (err) {
+    return fail("ERR_FILE_NOT_TEXT", `${path} is not UTF-8 text`, "Save it as UTF-8.", err);
+  }
+}
+
+/**
+ * The topology of a file: relative to `base` (the folder of who names it), else one of those that come with guelab, by
+ * name. Throws LabError.
+ */
+export function loadTopology(name: string, base = ".", position?: Position): Topology {
+  if (name.trim() === "")
+    throw new LabError("ERR_FILE_NOT_FOUND", "the topology's name is empty", {
+      position,
+      hint: "For example: basic.cfg",
+    });
+  const first = isAbsolute(name) ? name : join(base, name);
+  const tried = [first];
+  if (!isAbsolute(name) && !name.includes("/")) tried.push(join(BUNDLED, name));
+  const found = tried.find((path) => exists(path));
+  if (found === undefined)
+    throw new LabError("ERR_FILE_NOT_FOUND", `there is no topology file ${first}`, {
+      position,
+      hint: "A topology is a .cfg file next to the scenario, or one that comes with guelab: basic.cfg, 2gw.cfg.",
+    });
+  if (!/\.cfg$/i.test(found))
+    throw new LabError("ERR_TOPOLOGY_FORMAT", `${found} is not a .cfg file`, {
+      position,
+      hint: "A topology written in YAML stands in the scenario itself, under topology.",
+    });
+  // Errors name a bundled file as the user would find it from here.
+  const path = found.startsWith(BUNDLED) ? shortest(found) : found;
+  return loadCfgTopology(path, (file) => readTextFile(file, file === path ? position : undefined));
+}
+
+/** Reads and checks a scenario file. Throws LabError. */
+export function loadScenario(path: string): Scenario {
+  return readScenario(readTextFile(path), {
+    file: path,
+    loadTopology: (name, position) => loadTopology(name, dirname(path), position),
+  });
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function shortest(path: string): string {
+  const rel = relative(process.cwd(), path);
+  return rel.length < path.length ? rel : path;
+}
