@@ -30,8 +30,6 @@ const { DROP_NO_TUNNEL, DROP_UNRESOLVED, MSS_CLAMPED, PASS_ENCAP, REDIRECT_ENCAP
 const LOCAL = tunnel.offset("local");
 const REMOTE = tunnel.offset("remote");
 const ID = encapEntry.offset("id");
-/** Group, service and key, in the order in which they stand in the GUE header. */
-const ID_AND_KEY = encapEntry.size - ID;
 /** Version 4, IHL 5, TOS 0 in front of a total length; TTL 64 and protocol UDP. */
 const VERSION_IHL_TOS = 0x45000000;
 const TTL_PROTO = (64 << 8) | IPPROTO_UDP;
@@ -128,7 +126,12 @@ function prepend(skb: Skb, innerLen: number, ends: DataView, tun: number, values
   // Length, and a checksum of 0: none.
   v.setInt32(udp + 4, (totLen - IPV4_HLEN) << 16);
 
+  // Group, service and key stand in the entry in the order of the GUE header.
   const gue = udp + UDP_HLEN;
   v.setInt32(gue, GUE_DATA_WORD);
-  for (let i = 0; i < ID_AND_KEY; i += 4) v.setInt32(gue + 4 + i, values.getInt32(id + i));
+  v.setInt32(gue + 4, values.getInt32(id));
+  v.setInt32(gue + 8, values.getInt32(id + 4));
+  v.setInt32(gue + 12, values.getInt32(id + 8));
+  v.setInt32(gue + 16, values.getInt32(id + 12));
+  v.setInt32(gue + 20, values.getInt32(id + 16));
 }

@@ -73,7 +73,8 @@ function enter(ctx: HookContext, skb: Skb, packets: number): boolean {
   ctx.tx = view.getInt32(off + CONFIG_TX, true);
   ctx.mtu = view.getUint32(off + CONFIG_MTU, true);
 
-  const s = ctx.stats.upsert(skb.ifindex);
+  let s = ctx.stats.find1(skb.ifindex);
+  if (s < 0) s = ctx.stats.upsert(skb.ifindex);
   if (s >= 0) {
     const at = ctx.stats.valueOffset(s) + packets;
     add64(ctx.stats.view, at, 1);

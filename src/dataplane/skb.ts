@@ -20,14 +20,12 @@ export class Skb {
   /** The VLAN tag that the kernel keeps beside the frame, TCI with 0x10000 set where there is one; 0 = none. */
   vlan = 0;
   private cachedView: DataView;
-  private viewed: Uint8Array;
   /** The buffer that `cachedView` shows. */
   private viewed: Uint8Array;
 
   constructor(size: number = SKB_SIZE) {
     this.buf = new Uint8Array(size);
     this.cachedView = new DataView(this.buf.buffer);
-    this.viewed = this.buf;
     this.viewed = this.buf;
     this.head = HEADROOM;
     this.end = HEADROOM;

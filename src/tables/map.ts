@@ -68,6 +68,8 @@ export class BpfMap implements TableStore {
   private oldest = -1;
   private free = -1;
   private used = 0;
+  /** Entry that the last one-word lookup found, -1 = none: packet after packet asks for the same interface. */
+  private hot = -1;
 
   constructor(def: TableDef, maxEntries: number = def.maxEntries) {
     this.def = def;
@@ -105,15 +107,21 @@ export class BpfMap implements TableStore {
   /** Entry with a one-word key, or -1. Counts as a use for LRU, as does every `find`. */
   find1(w0: number): number {
     w0 |= 0;
-    let i = mix(w0, 0) & this.mask;
+    const { hot, keys, index, mask } = this;
+    if (hot >= 0 && keys[hot] === w0) {
+      if (this.lru) this.touch(hot);
+      return hot;
+    }
+    let i = mix(w0, 0) & mask;
     for (;;) {
-      const e = this.index[i] - 1;
+      const e = index[i] - 1;
       if (e < 0) return -1;
-      if (this.keys[e] === w0) {
+      if (keys[e] === w0) {
         if (this.lru) this.touch(e);
+        this.hot = e;
         return e;
       }
-      i = (i + 1) & this.mask;
+      i = (i + 1) & mask;
     }
   }
 
@@ -121,16 +129,17 @@ export class BpfMap implements TableStore {
   find2(w0: number, w1: number): number {
     w0 |= 0;
     w1 |= 0;
-    let i = mix(w0, w1) & this.mask;
+    const { keys, index, mask } = this;
+    let i = mix(w0, w1) & mask;
     for (;;) {
-      const e = this.index[i] - 1;
+      const e = index[i] - 1;
       if (e < 0) return -1;
       const k = e * 2;
-      if (this.keys[k] === w0 && this.keys[k + 1] === w1) {
+      if (keys[k] === w0 && keys[k + 1] === w1) {
         if (this.lru) this.touch(e);
         return e;
       }
-      i = (i + 1) & this.mask;
+      i = (i + 1) & mask;
     }
   }
 
@@ -140,17 +149,17 @@ export class BpfMap implements TableStore {
     w1 |= 0;
     w2 |= 0;
     w3 |= 0;
-    let i = mix(mix(w0, w1) ^ w2, w3) & this.mask;
+    const { keys, index, mask } = this;
+    let i = mix(mix(w0, w1) ^ w2, w3) & mask;
     for (;;) {
-      const e = this.index[i] - 1;
+      const e = index[i] - 1;
       if (e < 0) return -1;
       const k = e * 4;
-      const keys = this.keys;
       if (keys[k] === w0 && keys[k + 1] === w1 && keys[k + 2] === w2 && keys[k + 3] === w3) {
         if (this.lru) this.touch(e);
         return e;
       }
-      i = (i + 1) & this.mask;
+      i = (i + 1) & mask;
     }
   }
 
@@ -211,7 +220,7 @@ export class BpfMap implements TableStore {
     }
     this.index.fill(0);
     this.count = this.used = 0;
-    this.free = this.newest = this.oldest = -1;
+    this.free = this.newest = this.oldest = this.hot = -1;
   }
 
   private find(w0: number, w1: number, w2: number, w3: number): number {
@@ -293,6 +302,7 @@ export class BpfMap implements TableStore {
       }
     }
     this.index[i] = 0;
+    if (this.hot === e) this.hot = -1;
     if (this.lru) this.unlinkLru(e);
     this.next[e] = this.free;
     this.free = e;
