@@ -17,6 +17,8 @@ export function processAck(tcb: Tcb, ack: number, field: number, at: number, len
   if (ack > tcb.sndUna) advance(tcb, ack, opts);
   else if (ack === tcb.sndUna && len === 0 && !windowChanged && !tcb.sackOk && tcb.sndNxt > tcb.sndUna) duplicate(tcb);
   updateWindow(tcb, ack, wnd, at);
+  // The peer lives, however long its window stays shut.
+  tcb.unanswered = 0;
   if (tcb.recovery === RECOVERY.NONE && tcb.scoreboard.lostEdge > tcb.sndUna) enterFastRecovery(tcb);
 }
 
@@ -97,7 +99,6 @@ function updateWindow(tcb: Tcb, ack: number, wnd: number, at: number): void {
   tcb.sndWnd = wnd;
   if (wnd > tcb.maxSndWnd) tcb.maxSndWnd = wnd;
   if (tcb.rtxKind !== RTX.PERSIST) return;
-  // The peer answers our probes: it lives, however long its window stays shut.
   if (opened) {
     tcb.backoff = 0;
     disarmRtx(tcb);

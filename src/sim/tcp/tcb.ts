@@ -169,6 +169,8 @@ export class Tcb {
   rtxDeadline = 0;
   /** Timeouts in a row: the exponent of the back-off. */
   backoff = 0;
+  /** Zero window probes sent since the peer was last heard. */
+  unanswered = 0;
 
   // Receiving. Offsets from irs.
   irs = 0;

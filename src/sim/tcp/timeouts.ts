@@ -74,7 +74,7 @@ export function markAllLost(tcb: Tcb): void {
  */
 function probe(tcb: Tcb): void {
   const usable = tcb.sndUna + tcb.sndWnd - tcb.sndNxt;
-  if (tcb.backoff >= tcb.env.config.retries) {
+  if (tcb.unanswered >= tcb.env.config.retries) {
     closeTcb(tcb, tcb.softError ?? "ETIMEDOUT");
     return;
   }
@@ -89,5 +89,6 @@ function probe(tcb: Tcb): void {
   tcb.env.stats.zeroWindowProbes++;
   sendSegment(tcb, tcb.sndUna - 1, 0, false);
   tcb.backoff++;
+  tcb.unanswered++;
   armRtx(tcb, RTX.PERSIST, tcb.rtt.backedOff(tcb.backoff));
 }
