@@ -85,6 +85,9 @@ export class NfChain {
   }
 }
 
+/** Character code of the `+` that ends an interface pattern. */
+const PLUS = 43;
+
 export function stateBit(ctinfo: number): number {
   if (ctinfo === IP_CT_INVALID) return STATE_INVALID;
   if (ctinfo === IP_CT_NEW) return STATE_NEW;
@@ -112,7 +115,11 @@ export function ruleMatches(
 }
 
 function ifaceMatches(pattern: string, name: string): boolean {
-  return pattern.endsWith("+") ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
+  if (pattern === name) return true;
+  const last = pattern.length - 1;
+  if (pattern.charCodeAt(last) !== PLUS || name.length < last) return false;
+  for (let i = 0; i < last; i++) if (pattern.charCodeAt(i) !== name.charCodeAt(i)) return false;
+  return true;
 }
 
 function portIn(range: readonly [number, number], pkt: Uint8Array, ipOff: number, at: number): boolean {

@@ -42,6 +42,8 @@ export interface NetfilterHost {
   readonly rng: NatRng;
   /** Where `hook` takes the time from, ns. */
   readonly clock: { readonly now: number };
+  /** Told when `active` changes, so that a host can leave out its hooks. */
+  activated?(active: boolean): void;
 }
 
 export class Netfilter {
@@ -104,7 +106,10 @@ export class Netfilter {
     c.reasons.length = 0;
     for (let i = 0; i < c.rules.length; i++) c.reasons.push(`${table} ${c.name}: rule ${i + 1} DROP`);
     const filtering = this.chains.filter.some((f) => f.rules.length > 0 || f.policy !== "ACCEPT");
-    this.active = this.tracking || filtering;
+    const active = this.tracking || filtering;
+    if (active === this.active) return;
+    this.active = active;
+    this.host.activated?.(active);
   }
 
   /**

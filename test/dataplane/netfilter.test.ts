@@ -28,10 +28,10 @@ describe("a host without rules", () => {
 
   it("filters without tracking when only a policy is set", () => {
     const box = new NatBox(["-P FORWARD DROP"]);
-    expect([box.nf.active, box.nf.tracking]).toEqual([true, false]);
+    expect([box.nf.active, box.hooked, box.nf.tracking]).toEqual([true, true, false]);
     expect(box.receive(udp(CLIENT, 1, BACKEND, 2), "eth1")).toBe("drop");
     box.iptables("-P FORWARD ACCEPT");
-    expect(box.nf.active).toBe(false);
+    expect([box.nf.active, box.hooked]).toEqual([false, false]);
   });
 });
 
@@ -171,6 +171,8 @@ describe("the filter table", () => {
     const box = new NatBox(["-A FORWARD -i eth+ -o eth2 -j DROP"]);
     expect(box.receive(udp(CLIENT, 1, BACKEND, 2), "eth1")).toBe("drop");
     expect(box.receive(udp(BACKEND, 2, CLIENT, 1), "eth2")).toBe("eth1");
+    const none = new NatBox(["-A FORWARD -i ethernet+ -j DROP", "-A FORWARD -i eth22+ -j DROP"]);
+    expect(none.receive(udp(BACKEND, 2, CLIENT, 1), "eth2")).toBe("eth1");
   });
 });
 
