@@ -62,7 +62,7 @@ function floor(): number {
 
 /** A NAT box with `n` flows, each answered once. Flows of one port differ in the peer's port. */
 function box(n: number): Netfilter {
-  const nf = new Netfilter({ masqueradeAddr: () => NAT, rng: { below: () => 0 }, clock: { now: 0 } });
+  const nf = new Netfilter({ masqueradeAddr: () => NAT, rng: { below: () => 0 } });
   for (const rule of RULES) applyIptables(nf, parseIptables(rule.split(" ")));
   for (let i = 0; i < n; i++) {
     const out = packet(addrOf(i), EGW);

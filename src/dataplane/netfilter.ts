@@ -21,17 +21,9 @@ import {
   stateBit,
   TABLE_CHAINS,
 } from "./netfilter-rules.ts";
-import type { Skb } from "./skb.ts";
 
 export const NF_DROP = 0;
 export const NF_ACCEPT = 1;
-
-/** Hook points (include/uapi/linux/netfilter.h). */
-export const NF_INET_PRE_ROUTING = 0;
-export const NF_INET_LOCAL_IN = 1;
-export const NF_INET_FORWARD = 2;
-export const NF_INET_LOCAL_OUT = 3;
-export const NF_INET_POST_ROUTING = 4;
 
 const LOOPBACK = "lo";
 
@@ -40,10 +32,6 @@ export interface NetfilterHost {
   /** Address that MASQUERADE gives to a packet for `daddr` that leaves by interface `outDev`, host order; 0 = none. */
   masqueradeAddr(outDev: string, daddr: number): number;
   readonly rng: NatRng;
-  /** Where `hook` takes the time from, ns. */
-  readonly clock: { readonly now: number };
-  /** Told when `active` changes, so that a host can leave out its hooks. */
-  activated?(active: boolean): void;
 }
 
 export class Netfilter {
@@ -106,29 +94,7 @@ export class Netfilter {
     c.reasons.length = 0;
     for (let i = 0; i < c.rules.length; i++) c.reasons.push(`${table} ${c.name}: rule ${i + 1} DROP`);
     const filtering = this.chains.filter.some((f) => f.rules.length > 0 || f.policy !== "ACCEPT");
-    const active = this.tracking || filtering;
-    if (active === this.active) return;
-    this.active = active;
-    this.host.activated?.(active);
-  }
-
-  /**
-   * One hook point by number, for a host that goes through its hooks so; devices are "" where the point has none. False = drop,
-   * `reason` then says why.
-   */
-  hook(point: number, skb: Skb, ipOff: number, inDev: string, outDev: string): boolean {
-    switch (point) {
-      case NF_INET_PRE_ROUTING:
-        return this.prerouting(skb.buf, ipOff, inDev, this.host.clock.now) === NF_ACCEPT;
-      case NF_INET_LOCAL_IN:
-        return this.input(skb.buf, ipOff, inDev) === NF_ACCEPT;
-      case NF_INET_FORWARD:
-        return this.forward(skb.buf, ipOff, inDev, outDev) === NF_ACCEPT;
-      case NF_INET_LOCAL_OUT:
-        return this.output(skb.buf, ipOff, outDev, this.host.clock.now) === NF_ACCEPT;
-      default:
-        return this.postrouting(skb.buf, ipOff, outDev) === NF_ACCEPT;
-    }
+    this.active = this.tracking || filtering;
   }
 
   /** A packet has arrived on `inDev`; its header is at `ipOff` (checked). Routing looks at the destination only afterwards. */

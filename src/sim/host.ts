@@ -105,7 +105,6 @@ export class Host implements NicOwner, RouteHost, DropSite, FibHelper {
     this.netfilter = new Netfilter({
       masqueradeAddr: (outDev, daddr) => this.masqueradeAddr(outDev, daddr),
       rng: rng.fork("nat"),
-      clock: env.clock,
     });
     this.ip = new IpStack(env, this, this, this.netfilter, rng);
     this.icmp = new IcmpLayer(env, this, this.ip);

@@ -212,6 +212,18 @@ describe("the table", () => {
     ]);
   });
 
+  it("can be emptied, and goes on", () => {
+    const ct = new Conntrack();
+    const gone: number[] = [];
+    ct.listener = (event, flow) => event === "destroy" && gone.push(ct.table.tuples[flow * 8 + 2] >>> 16);
+    for (let p = 1; p <= 40; p++) pass(ct, udp(A, p, B, 6), 0);
+    ct.flush(1 * SEC);
+    expect(gone).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+    expect(listFlows(ct, SEC)).toEqual([]);
+    expect(pass(ct, udp(B, 6, A, 5), 1)).toBe(IP_CT_NEW);
+    expect(ct.table.size).toBe(1);
+  });
+
   it("prints flows as conntrack -L does", () => {
     const ct = new Conntrack();
     pass(ct, udp(A, 5, B, 6), 0);

@@ -1,13 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { listFlows } from "../../src/dataplane/conntrack-list.ts";
-import {
-  NF_INET_FORWARD,
-  NF_INET_LOCAL_IN,
-  NF_INET_LOCAL_OUT,
-  NF_INET_POST_ROUTING,
-  NF_INET_PRE_ROUTING,
-} from "../../src/dataplane/netfilter.ts";
-import { skbFrom } from "../../src/dataplane/skb.ts";
+import { NF_ACCEPT } from "../../src/dataplane/netfilter.ts";
 import { TCP_ACK, TCP_SYN } from "../../src/wire/tcp.ts";
 import { NatBox, OUTSIDE_ADDR } from "../support/nat-box.ts";
 import { echo, endpoints, expectChecksums, icmpError, ip, tcp, udp } from "../support/packets.ts";
@@ -28,10 +21,10 @@ describe("a host without rules", () => {
 
   it("filters without tracking when only a policy is set", () => {
     const box = new NatBox(["-P FORWARD DROP"]);
-    expect([box.nf.active, box.hooked, box.nf.tracking]).toEqual([true, true, false]);
+    expect([box.nf.active, box.nf.tracking]).toEqual([true, false]);
     expect(box.receive(udp(CLIENT, 1, BACKEND, 2), "eth1")).toBe("drop");
     box.iptables("-P FORWARD ACCEPT");
-    expect([box.nf.active, box.hooked]).toEqual([false, false]);
+    expect(box.nf.active).toBe(false);
   });
 });
 
@@ -176,26 +169,14 @@ describe("the filter table", () => {
   });
 });
 
-describe("hook points by number", () => {
-  it("do what the methods do", () => {
+describe("the loopback interface", () => {
+  it("is tracked on its way out only", () => {
     const box = new NatBox();
-    const inner = udp(ip("172.2.0.3"), 6000, CLIENT, 5000);
-    const frame = new Uint8Array(14 + inner.length);
-    frame.set(inner, 14);
-    const skb = skbFrom(frame);
-    const at = skb.head + 14;
-    expect(box.nf.hook(NF_INET_PRE_ROUTING, skb, at, "eth2", "")).toBe(true);
-    expect(box.nf.hook(NF_INET_FORWARD, skb, at, "eth2", "eth1")).toBe(true);
-    expect(box.nf.hook(NF_INET_POST_ROUTING, skb, at, "eth2", "eth1")).toBe(true);
-    expect(endpoints(skb.frame(), 14)).toBe("17 172.1.0.5:6000 > 172.1.0.2:5000");
-    const own = skbFrom(Uint8Array.from([...new Uint8Array(14), ...udp(OUTSIDE_ADDR, 9, CLIENT, 9)]));
-    expect(box.nf.hook(NF_INET_LOCAL_OUT, own, own.head + 14, "", "eth1")).toBe(true);
-    expect(box.nf.hook(NF_INET_POST_ROUTING, own, own.head + 14, "", "eth1")).toBe(true);
-    const answer = skbFrom(Uint8Array.from([...new Uint8Array(14), ...udp(CLIENT, 9, OUTSIDE_ADDR, 9)]));
-    expect(box.nf.hook(NF_INET_PRE_ROUTING, answer, answer.head + 14, "eth1", "")).toBe(true);
-    expect(box.nf.hook(NF_INET_LOCAL_IN, answer, answer.head + 14, "eth1", "")).toBe(true);
-    expect(listFlows(box.nf.conntrack, 0)).toHaveLength(2);
-    expect(box.nf.hook(NF_INET_FORWARD, own, own.head + 14, "eth1", "eth2")).toBe(true);
-    expect(box.nf.hook(NF_INET_PRE_ROUTING, skbFrom(frame), 64 + 14, "lo", "")).toBe(true);
+    const own = udp(OUTSIDE_ADDR, 9, OUTSIDE_ADDR, 10);
+    expect(box.send(own)).toBe("local");
+    expect(box.nf.prerouting(own, 0, "lo", 0)).toBe(NF_ACCEPT);
+    expect(box.nf.input(own, 0, "lo")).toBe(NF_ACCEPT);
+    expect(endpoints(own)).toBe("17 172.1.0.5:9 > 172.1.0.5:10");
+    expect(listFlows(box.nf.conntrack, 0)).toMatchObject([{ seenReply: false, original: { sport: 9, dport: 10 } }]);
   });
 });

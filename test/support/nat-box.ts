@@ -19,8 +19,6 @@ export type Fate = "eth1" | "eth2" | "local" | "drop";
 
 export class NatBox {
   readonly clock = { now: 0 };
-  /** What netfilter told its host last of `active`. */
-  hooked = false;
   readonly nf: Netfilter;
 
   /** `below` is the generator's answer; the default starts every search at the lowest port. */
@@ -28,10 +26,6 @@ export class NatBox {
     this.nf = new Netfilter({
       masqueradeAddr: (dev) => (dev === "eth1" ? OUTSIDE_ADDR : dev === "eth2" ? INSIDE_ADDR : 0),
       rng: { below },
-      clock: this.clock,
-      activated: (active) => {
-        this.hooked = active;
-      },
     });
     for (const rule of rules) this.iptables(rule);
   }
