@@ -96,8 +96,7 @@ export function dissectIpv4(d: Dissection, off: number, end: number, context: Ip
   if (lenProblem) out.notes.push(`the total length is ${lenProblem}`);
   const packetEnd = totLen < hlen ? end : Math.min(end, off + totLen);
   dissectIpPayload(d, out, off, packetEnd, context);
-  if (context === "whole" && packetEnd < end)
-    out.children.push(bytesLayer(b, "trailer", "Trailer behind the packet", packetEnd, end));
+  if (packetEnd < end) out.children.push(bytesLayer(b, "trailer", "Trailer behind the packet", packetEnd, end));
   return out;
 }
 

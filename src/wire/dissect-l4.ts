@@ -50,6 +50,7 @@ export function dissectUdp(d: Dissection, ipOff: number, off: number, end: numbe
   const data = off + UDP_HLEN;
   if (looksLikeGue(d, off, dataEnd) && data < dataEnd) out.children.push(dissectGue(d, data, dataEnd));
   else if (data < dataEnd) out.children.push(bytesLayer(b, "payload", "Payload", data, dataEnd));
+  if (dataEnd < end) out.children.push(bytesLayer(b, "trailer", "Bytes behind the datagram", dataEnd, end));
   return out;
 }
 
@@ -98,7 +99,7 @@ export function tcpFlagNames(flags: number): string {
 export function dissectTcp(d: Dissection, ipOff: number, off: number, end: number, verify: boolean): LayerNode {
   const { b } = d;
   const out = layer("tcp", "TCP", off, TCP_HLEN);
-  if (end - off < TCP_HLEN) return truncated(out, b, off, end, TCP_HLEN);
+  if (end - off < TCP_HLEN) return dissectTcpStart(out, b, off, end);
   const hlen = tcpHlen(b, off);
   add(out, "source port", off, 2, tcpSport(b, off), String(tcpSport(b, off)), "", TCP);
   add(out, "destination port", off + 2, 2, tcpDport(b, off), String(tcpDport(b, off)), "", TCP);
@@ -121,6 +122,15 @@ export function dissectTcp(d: Dissection, ipOff: number, off: number, end: numbe
   dissectTcpOptions(out, b, off + TCP_HLEN, off + hlen);
   if (off + hlen < end) out.children.push(bytesLayer(b, "payload", "Payload", off + hlen, end));
   return out;
+}
+
+/** An ICMP error may quote no more than ports and sequence number. */
+function dissectTcpStart(out: LayerNode, b: Uint8Array, off: number, end: number): LayerNode {
+  if (end - off < 8) return truncated(out, b, off, end, TCP_HLEN);
+  add(out, "source port", off, 2, tcpSport(b, off), String(tcpSport(b, off)), "", TCP);
+  add(out, "destination port", off + 2, 2, tcpDport(b, off), String(tcpDport(b, off)), "", TCP);
+  add(out, "sequence number", off + 4, 4, tcpSeq(b, off), String(tcpSeq(b, off)), "of the first byte", TCP);
+  return truncated(out, b, off + 8, end, TCP_HLEN - 8);
 }
 
 function dissectTcpOptions(out: LayerNode, b: Uint8Array, off: number, end: number): void {

@@ -90,10 +90,10 @@ export function addBytes(to: LayerNode, b: Uint8Array, name: string, off: number
   add(to, name, off, end - off, hex, hex, `${end - off} bytes`, source);
 }
 
-/** A header that is not all there: its bytes, and a note. */
+/** A header that is not all there, from `off` on: its bytes, and a note. */
 export function truncated(to: LayerNode, b: Uint8Array, off: number, end: number, need: number): LayerNode {
   addBytes(to, b, "bytes", off, end);
-  to.length = end - off;
+  to.length = end - to.offset;
   to.notes.push(`truncated: ${end - off} bytes of at least ${need}`);
   return to;
 }
