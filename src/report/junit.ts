@@ -119,14 +119,8 @@ const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;
 
 /** Escapes markup, and replaces what XML 1.0 cannot hold at all (section 2.2: most control characters, lone surrogates). */
 export function escapeXml(text: string): string {
-  return (
-    text
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what XML forbids
-      .replace(
-        /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
-        "\ufffd",
-      )
-      .replace(/\r/g, "&#13;")
-      .replace(/[&<>"']/g, (c) => ENTITIES[c])
-  );
+  return text
+    .replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "\ufffd")
+    .replace(/\r/g, "&#13;")
+    .replace(/[&<>"']/g, (c) => ENTITIES[c]);
 }

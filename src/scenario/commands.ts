@@ -347,9 +347,18 @@ const RESULTS: Record<string, Record<string, string>> = {
   pfc_add: { port: "local tunnel port", tunnel: "tunnel id" },
   port_alloc: { port: "the port" },
   port_list: { ports: "free ports, in the order in which they will be handed out" },
-  curl: { status: "HTTP status", body: "response body, without a line break at its end", size: "body bytes", sha256: "of the body, hex" },
+  curl: {
+    status: "HTTP status",
+    body: "response body, without a line break at its end",
+    size: "body bytes",
+    sha256: "of the body, hex",
+  },
   ping: { sent: "requests sent", received: "replies received" },
-  udp: { size: "bytes of the reply", body: "the reply's text, where a service names itself", sha256: "of the reply, hex" },
+  udp: {
+    size: "bytes of the reply",
+    body: "the reply's text, where a service names itself",
+    sha256: "of the reply, hex",
+  },
   sysctl: { value: "the setting's value" },
   conntrack: { entries: "how many entries" },
 };
@@ -364,6 +373,11 @@ export function findCommand(word: string): CommandSpec | undefined {
   return byName.get(word.replace(/^.*\//, "").replace(/\.sh$/, ""));
 }
 
+/** `<remote-ip>`: a parameter as usage lines and help write it. */
+export function paramName(param: ParamSpec): string {
+  return param.choices?.join("|") ?? `<${param.name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}>`;
+}
+
 /** `pfc_add [-p] <nic> <group> ...`, host placeholder included. */
 export function usage(spec: CommandSpec): string {
   const words = [spec.scope === "host" ? `<host> ${spec.name}` : spec.name];
@@ -372,9 +386,9 @@ export function usage(spec: CommandSpec): string {
     words.push(option.required ? word : `[${word}]`);
   }
   for (const param of spec.params) {
-    const name = param.choices?.join("|") ?? `<${param.name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}>`;
-    const many = param.type === "rest" || param.type === "hosts" || param.type === "link-change" ? `${name}...` : name;
-    words.push(param.optional ? `[${many}]` : many);
+    const many = param.type === "rest" || param.type === "hosts" || param.type === "link-change";
+    const word = `${paramName(param)}${many ? "..." : ""}`;
+    words.push(param.optional ? `[${word}]` : word);
   }
   return words.join(" ");
 }

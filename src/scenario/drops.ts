@@ -1,9 +1,9 @@
 /** Lost packets as text: one line per kind of drop, and the checks on them. */
 import type { Position } from "../errors.ts";
 import { REASONS, type ReasonName } from "../tables/reasons.ts";
+import { summary } from "../wire/summary.ts";
 import type { Matcher } from "./expect.ts";
 import type { DropRecord } from "./lab.ts";
-import { packetLine } from "./packet-text.ts";
 import type { DropNote } from "./report-types.ts";
 import { clip, type StateCheck } from "./state.ts";
 
@@ -14,7 +14,7 @@ const MAX_KINDS = 200;
 export function mergeDrops(drops: readonly DropRecord[]): DropNote[] {
   const notes = new Map<string, DropNote>();
   for (const d of drops) {
-    const packet = packetLine(d.frame);
+    const packet = summary(d.frame);
     const id = `${d.host}/${d.nic} ${d.where} ${d.reason} ${packet}`;
     const known = notes.get(id);
     if (known) known.count++;

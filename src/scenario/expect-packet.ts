@@ -1,9 +1,10 @@
 /** Expectations on recorded packets: which frames passed a NIC, how many, and what was in them. */
 import type { Position } from "../errors.ts";
 import { REASON_NAMES } from "../tables/reasons.ts";
+import { summary } from "../wire/summary.ts";
 import { compileMatcher, type Matcher, type MatcherSpec } from "./expect.ts";
 import type { PacketRecord } from "./lab.ts";
-import { packetLine, viewFrame } from "./packet-text.ts";
+import { viewFrame } from "./packet-view.ts";
 import { clip, type StateCheck } from "./state.ts";
 
 /** The `packet:` of a scenario, as its schema lets it through. */
@@ -124,7 +125,7 @@ export function packetCheck(text: string, query: PacketQuery, position?: Positio
 function distinct(packets: readonly PacketRecord[]): string[] {
   const counts = new Map<string, number>();
   for (const p of packets) {
-    const line = `${p.host}/${p.nic} ${p.direction} ${packetLine(p.frame)}`;
+    const line = `${p.host}/${p.nic} ${p.direction} ${summary(p.frame)}`;
     counts.set(line, (counts.get(line) ?? 0) + 1);
   }
   return [...counts].sort((a, b) => b[1] - a[1]).map(([line, n]) => (n > 1 ? `${line} (${n} times)` : line));

@@ -1,4 +1,4 @@
-/** A frame in one line, and as the plain view that packet expectations compare with. Never throws on any bytes. */
+/** A frame as the plain view that packet expectations compare with. Never throws on any bytes. */
 
 import { formatKey } from "../control/key.ts";
 import { ARP_LEN, ARPOP_REQUEST, arpCheck, arpOper, arpSpa, arpTpa } from "../wire/arp.ts";
@@ -207,30 +207,4 @@ function viewGue(view: PacketView, b: Uint8Array, off: number, end: number): voi
   view.gue = { ...head, group: gueGroup(b, off), service: gueService(b, off), key };
   if (head.control && hlen === GUE_HLEN_PING) view.gue.tunnel = gueTunnelId(b, off);
   if (!head.control && gueProto(b, off) === GUE_PROTO_IPV4) view.inner = viewIp(b, off + GUE_DATA_HLEN, end, false);
-}
-
-/** `udp 172.1.0.3:5000 > 172.1.0.5:6000 gue 1/200 [tcp 172.1.0.2:33000 > 2.2.2.2:4000 SYN]` */
-export function packetLine(frame: Uint8Array): string {
-  return viewLine(viewFrame(frame), frame.length);
-}
-
-function viewLine(v: PacketView, bytes: number): string {
-  if (v.arp) return `arp ${v.arp.op} ${v.arp.sender} > ${v.arp.target}`;
-  if (v.src === undefined) return `${v.proto} (${bytes} bytes)`;
-  const port = (p: number | undefined): string => (p === undefined ? "" : `:${p}`);
-  const parts = [`${v.proto} ${v.src}${port(v.sport)} > ${v.dst}${port(v.dport)}`];
-  if (v.fragment) parts.push("fragment");
-  if (v.tcp) parts.push(v.tcp.flags);
-  if (v.icmp)
-    parts.push(
-      `type ${v.icmp.type} code ${v.icmp.code}${v.icmp.type === 3 && v.icmp.code === 4 ? ` mtu ${v.icmp.mtu}` : ""}`,
-    );
-  if (v.gue) {
-    parts.push(v.gue.control ? "gue ping" : "gue");
-    if (v.gue.group !== undefined) parts.push(`${v.gue.group}/${v.gue.service}`);
-  }
-  parts.push(`length ${v.length}`);
-  const inner = v.inner ?? v.icmp?.quoted;
-  if (inner) parts.push(`[${viewLine(inner, inner.length ?? 0)}]`);
-  return parts.join(" ");
 }
