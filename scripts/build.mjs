@@ -25,6 +25,6 @@ await build({
   sourcemap: "linked",
   // Bundled CommonJS dependencies (commander) call require() for node: modules.
   banner: { js: 'import { createRequire as __cr } from "node:module"; const require = __cr(import.meta.url);' },
-  external: ["koffi", "cap", "raw-socket"],
+  external: ["koffi", "piscina"],
   logLevel: "warning",
 });

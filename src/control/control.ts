@@ -76,6 +76,8 @@ const text = (e: Endpoint): string => `${e.proto === IPPROTO_UDP ? "udp" : "tcp"
 export class ControlPlane {
   readonly pool = new PortPool();
   readonly tables: TableStores;
+  /** True once pfc_start ran here, also after pfc_stop. */
+  started = false;
   private readonly host: ControlHost;
   private readonly instances = new Map<string, Instance>();
   private readonly services: Service[] = [];
@@ -113,6 +115,7 @@ export class ControlPlane {
     if (!this.pool.covers(req.portMin, req.portMax)) this.pool.init(req.portMin, req.portMax);
     this.t.CONFIG.set({ value: nic.ifindex }, { rx: req.rx >>> 0, tx: req.tx >>> 0, mtu: nic.mtu });
     this.host.attach(req.nic);
+    this.started = true;
     const pingNs = req.pingNs ?? 0;
     const sweepNs = req.sweepNs ?? DEFAULT_SWEEP_NS;
     const count = req.sweepCount ?? DEFAULT_SWEEP_COUNT;

@@ -126,7 +126,8 @@ export class SimLab implements Lab {
   }
 
   tables(host: string): TableStores | undefined {
-    return this.up?.hosts.get(host)?.tables;
+    const node = this.up?.hosts.get(host);
+    return node?.control.started ? node.tables : undefined;
   }
 
   ports(host: string): readonly number[] | undefined {

@@ -4,7 +4,6 @@ import type { Skb } from "../../dataplane/skb.ts";
 import type { DropRecord, HookNote, PacketRecord } from "../../scenario/lab.ts";
 import type { DropSite, SimEnv, Tap } from "../../sim/env.ts";
 import type { Nic } from "../../sim/nic.ts";
-import { REASON, REASON_NAMES, TC_ACT_SHOT } from "../../tables/reasons.ts";
 
 /** Drops kept with their frames; a lossy link would otherwise fill the memory. Further ones are counted. */
 const MAX_DROPS = 100_000;
@@ -39,32 +38,24 @@ export class Recorder implements Tap {
   onHook(
     nic: Nic,
     hook: "ingress" | "egress",
-    skb: Skb,
-    verdict: Verdict,
+    _skb: Skb,
+    _verdict: Verdict,
     result: HookResult,
     lenBefore: number,
   ): void {
-    if (this.recording) {
-      const note: HookNote = {
-        hook,
-        reason: result.reason,
-        tunnel: result.tunnel,
-        group: result.group,
-        service: result.service,
-        lenBefore,
-      };
-      if (hook === "ingress") this.packets[this.packets.length - 1].hook = note;
-      else {
-        this.pending = note;
-        this.pendingNic = nic;
-      }
+    if (!this.recording) return;
+    const { reason, tunnel, group, service } = result;
+    const note: HookNote = { hook, reason, tunnel, group, service, lenBefore };
+    if (hook === "ingress") this.packets[this.packets.length - 1].hook = note;
+    else {
+      this.pending = note;
+      this.pendingNic = nic;
     }
-    // A ping that did its work is consumed, not lost.
-    if (verdict === TC_ACT_SHOT && result.reason !== REASON.PING_CONSUMED)
-      this.onDrop(`tc ${hook}`, REASON_NAMES[result.reason], nic, skb);
   }
 
   onDrop(where: string, reason: string, at: DropSite, skb: Skb): void {
+    // A ping that did its work is consumed, not lost.
+    if (reason === "PING_CONSUMED") return;
     if (this.drops.length >= MAX_DROPS) {
       this.moreDrops++;
       return;

@@ -1,12 +1,9 @@
 /** pfc_* and port_*: the control plane of the host in front. */
 import type { Endpoint } from "../../../control/control.ts";
 import { formatTables } from "../../../report/tables.ts";
-import type { Command } from "../../../scenario/command.ts";
 import { gueDefaultTunnelId } from "../../../wire/gue.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
 import { bytes, flag, num, optNum, str } from "../args.ts";
-import type { SimLab } from "../lab.ts";
-import type { SimHost } from "../world.ts";
 import { type Handlers, hostOf, printed } from "./handler.ts";
 
 export const PFC: Handlers = {

@@ -1,0 +1,139 @@
+/** `guelab run FILE...`: runs scenarios, many at once in worker threads, and says what happened. */
+import { availableParallelism } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import { LabError } from "../errors.ts";
+import { formatReport, formatTotals, ProgressLine } from "../report/console.ts";
+import { toJson } from "../report/json.ts";
+import { toJunit } from "../report/junit.ts";
+import { paintFor } from "../report/paint.ts";
+import { execute, type Job, type JobResult, writeWhole } from "./execute.ts";
+
+interface RunOptions {
+  seed?: number;
+  pcap?: string;
+  trace?: boolean;
+  json?: string;
+  junit?: string;
+  jobs: number;
+  quiet?: boolean;
+}
+
+export function runCommand(): Command {
+  return new Command("run")
+    .description("run scenarios and check their expectations")
+    .argument("<file...>", "scenario files")
+    .option("--seed <n>", "seed of every random choice, in place of the scenario's", uint)
+    .option("--pcap <dir>", "write a capture of each scenario into this folder, NAME.pcapng")
+    .option("--trace", "print every packet on every NIC, and what the hooks made of it")
+    .option("--json <file>", "write the reports as JSON; - prints them in place of the text")
+    .option("--junit <file>", "write the reports as JUnit XML; - prints them in place of the text")
+    .option("-j, --jobs <n>", "scenarios at the same time", uint, availableParallelism())
+    .option("-q, --quiet", "print failed scenarios only")
+    .addHelpText("after", "\nExit codes: 0 all expectations held, 1 one did not, 2 bad input.")
+    .action(async (files: string[], options: RunOptions) => {
+      process.exitCode = await run(files, options);
+    });
+}
+
+function uint(text: string): number {
+  if (!/^\d{1,10}$/.test(text) || Number(text) > 0xffffffff)
+    throw new InvalidArgumentError("Expected 0 to 4294967295.");
+  return Number(text);
+}
+
+async function run(files: string[], options: RunOptions): Promise<number> {
+  const paint = paintFor(process.stdout);
+  const captures = options.pcap === undefined ? undefined : captureNames(files, options.pcap);
+  const jobs: Job[] = files.map((file, i) => ({
+    file,
+    seed: options.seed,
+    pcap: captures?.[i],
+    trace: options.trace ?? false,
+    colours: paint("bold", "x") !== "x",
+  }));
+  const text = options.json !== "-" && options.junit !== "-";
+  const results = await runAll(jobs, Math.max(1, options.jobs), (result) => {
+    if (text) print(result, files.length === 1 ? "full" : "failures", options.quiet ?? false);
+  });
+
+  const reports = results.flatMap((r) => (r.report ? [r.report] : []));
+  if (options.json !== undefined) deliver(options.json, toJson(reports));
+  if (options.junit !== undefined) deliver(options.junit, toJunit(reports));
+  if (text && files.length > 1) process.stdout.write(`${formatTotals(reports, paint)}\n`);
+  const bad = results.filter((r) => r.error !== undefined).length;
+  if (bad > 0) return 2;
+  return reports.every((r) => r.status === "passed") ? 0 : 1;
+}
+
+/** Results in the order of the jobs; `onResult` is called in that order too, as early as it can be. */
+async function runAll(jobs: Job[], threads: number, onResult: (result: JobResult) => void): Promise<JobResult[]> {
+  if (jobs.length === 1 || threads === 1) {
+    const results: JobResult[] = [];
+    for (const job of jobs) {
+      results.push(await execute(job));
+      onResult(results[results.length - 1]);
+    }
+    return results;
+  }
+  const { Piscina } = await import("piscina");
+  const pool = new Piscina<Job, JobResult>({
+    filename: new URL("./worker.js", import.meta.url).href,
+    maxThreads: Math.min(threads, jobs.length),
+  });
+  const progress = new ProgressLine(process.stderr);
+  const results = new Array<JobResult | undefined>(jobs.length).fill(undefined);
+  let done = 0;
+  let failed = 0;
+  let shown = 0;
+  try {
+    await Promise.all(
+      jobs.map(async (job, i) => {
+        const result = await pool.run(job);
+        results[i] = result;
+        done++;
+        if (result.report?.status !== "passed") failed++;
+        progress.clear();
+        for (let next = results[shown]; next !== undefined; next = results[++shown]) onResult(next);
+        progress.update(done, jobs.length, failed, job.file);
+      }),
+    );
+  } finally {
+    progress.clear();
+    await pool.destroy();
+  }
+  return results as JobResult[];
+}
+
+function print(result: JobResult, detail: "full" | "failures", quiet: boolean): void {
+  if (result.error !== undefined) {
+    const { code, message, position, hint } = result.error;
+    process.stderr.write(`guelab: ${new LabError(code, message, { position, hint }).format()}\n`);
+  }
+  if (result.trace.length > 0) process.stdout.write(`${result.trace.join("\n")}\n`);
+  if (result.report === undefined || (quiet && result.report.status === "passed")) return;
+  process.stdout.write(`${formatReport(result.report, { paint: paintFor(process.stdout), detail })}\n`);
+}
+
+function deliver(path: string, content: string): void {
+  if (path === "-") process.stdout.write(content);
+  else writeWhole(path, content);
+}
+
+/** One capture per scenario, called after the file; as many folder names in front as it takes to tell them apart. */
+function captureNames(files: string[], dir: string): string[] {
+  const stem = (file: string): string => basename(file).replace(/\.ya?ml$/i, "");
+  for (let depth = 0; depth < 8; depth++) {
+    const names = files.map((file) => {
+      const folders = dirname(file)
+        .split(/[\\/]/)
+        .filter((f) => f !== "." && f !== ".." && f !== "");
+      return [...(depth > 0 ? folders.slice(-depth) : []), stem(file)].join("-");
+    });
+    if (new Set(names).size === files.length) return names.map((name) => join(dir, `${name}.pcapng`));
+  }
+  throw new LabError(
+    "ERR_DUPLICATE_FILE",
+    "a scenario file is given twice, so that captures would overwrite each other",
+  );
+}
