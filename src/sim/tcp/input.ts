@@ -97,6 +97,8 @@ function synchronized(tcb: Tcb, pkt: Uint8Array, ipOff: number, off: number, end
   const at = seqToOffset(tcpSeq(pkt, off), tcb.irs, tcb.rcvNxt);
   if (!acceptable(tcb, at, len, flags, opts)) return;
   if (flags & TCP_RST) {
+    // Both sides are done; the RST answers an ACK that found the peer gone (RFC 1337 section 3, fix F1).
+    if (tcb.state === TCP_STATE.TIME_WAIT) return;
     // RFC 5961 section 3.2: only the exact next sequence number resets, others in the window are challenged.
     if (at === tcb.rcvNxt) closeTcb(tcb, tcb.state === TCP_STATE.SYN_RECEIVED ? "ECONNREFUSED" : "ECONNRESET");
     else challenge(tcb);
@@ -189,11 +191,11 @@ function challenge(tcb: Tcb): void {
   sendAck(tcb);
 }
 
-/** Our FIN is acknowledged. False when the connection is gone. */
+/** Our FIN is acknowledged. False when the connection is gone; it stays while a paused reader has bytes to take. */
 function finAcked(tcb: Tcb): boolean {
   if (tcb.state === TCP_STATE.FIN_WAIT_1) tcb.state = TCP_STATE.FIN_WAIT_2;
   else if (tcb.state === TCP_STATE.CLOSING) enterTimeWait(tcb);
-  else if (tcb.state === TCP_STATE.LAST_ACK) {
+  else if (tcb.state === TCP_STATE.LAST_ACK && tcb.endReported) {
     closeTcb(tcb);
     return false;
   }

@@ -95,7 +95,7 @@ function sendNew(tcb: Tcb, pipe: number): number {
   const { cc, queue, sndNxt } = tcb;
   if (sndNxt >= queuedEnd(tcb)) return 0;
   const left = queue.end - sndNxt;
-  let len = left < tcb.mss ? left : tcb.mss;
+  let len = Math.min(left, tcb.mss);
   if (pipe > 0 && pipe + len > cc.cwnd) {
     cc.limited = true;
     return 0;

@@ -78,8 +78,8 @@ export class RangeSet {
   overlap(from: number, to: number): number {
     let n = 0;
     for (let i = 0; i < this.count && this.starts[i] < to; i++) {
-      const a = this.starts[i] > from ? this.starts[i] : from;
-      const b = this.ends[i] < to ? this.ends[i] : to;
+      const a = Math.max(this.starts[i], from);
+      const b = Math.min(this.ends[i], to);
       if (b > a) n += b - a;
     }
     return n;

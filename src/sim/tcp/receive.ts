@@ -1,5 +1,5 @@
 /** Incoming data: trims it to the window, puts it in order, hands it to the reader (RFC 9293 section 3.10.7.4, 3.4). */
-import { finishTimeWait } from "./close.ts";
+import { closeTcb, finishTimeWait } from "./close.ts";
 import { TCP_STATE, type Tcb } from "./tcb.ts";
 
 /** Takes `len` bytes at offset `at`, which stand at `buf[off]`; sets what has to be acknowledged, and how soon. */
@@ -61,4 +61,5 @@ export function deliver(tcb: Tcb): void {
   tcb.endReported = true;
   tcb.handler.ended?.(tcb.socket);
   if (tcb.state === TCP_STATE.TIME_WAIT) finishTimeWait(tcb);
+  else if (tcb.state === TCP_STATE.LAST_ACK && tcb.sndUna > tcb.queue.end) closeTcb(tcb);
 }

@@ -34,10 +34,10 @@ export class Scoreboard {
   pipe(una: number, nxt: number): number {
     const s = this.sacked;
     if (s.count === 0 && this.lostEdge <= una && this.dupBytes === 0) return nxt - una;
-    const lost = this.lostEdge > una ? this.lostEdge : una;
+    const lost = Math.max(this.lostEdge, una);
     const fresh = nxt - lost - s.overlap(lost, nxt) - this.dupBytes;
     const again = this.highRxt > una ? this.highRxt - una - s.overlap(una, this.highRxt) : 0;
-    return (fresh > 0 ? fresh : 0) + again;
+    return Math.max(fresh, 0) + again;
   }
 
   /** First offset at or above `from` that is not SACKed. */
@@ -49,7 +49,7 @@ export class Scoreboard {
   /** End of the hole that starts at `from`, at most `limit`. */
   holeEnd(from: number, limit: number): number {
     const s = this.sacked;
-    for (let i = 0; i < s.count; i++) if (s.starts[i] > from) return s.starts[i] < limit ? s.starts[i] : limit;
+    for (let i = 0; i < s.count; i++) if (s.starts[i] > from) return Math.min(s.starts[i], limit);
     return limit;
   }
 

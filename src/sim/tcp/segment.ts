@@ -105,7 +105,7 @@ export function sendSegment(tcb: Tcb, from: number, len: number, fin: boolean): 
   }
   if (fin) flags |= TCP_FIN;
   const field = Math.floor(receiveWindow(tcb) / 2 ** tcb.rcvWscale);
-  const window = field > 0xffff ? 0xffff : field;
+  const window = Math.min(field, 0xffff);
   const edge = tcb.rcvNxt + window * 2 ** tcb.rcvWscale;
   if (edge > tcb.rcvAdv) tcb.rcvAdv = edge;
   writeHeader(buf, off, tcb, from, tcb.irs + tcb.rcvNxt, TCP_HLEN + opts, flags, window);
@@ -129,9 +129,9 @@ export function receiveWindow(tcb: Tcb): number {
   const { rcv, rcvNxt } = tcb;
   const free = rcv.size - (rcvNxt - rcv.read);
   const offered = tcb.rcvAdv - rcvNxt;
-  const grain = rcv.size >> 1 < tcb.mss ? rcv.size >> 1 : tcb.mss;
+  const grain = Math.min(rcv.size >> 1, tcb.mss);
   if (free - offered >= grain) return free;
-  return offered > 0 ? offered : 0;
+  return Math.max(offered, 0);
 }
 
 /** RST of a synchronized connection: at SND.NXT, so that the peer takes it. */

@@ -15,7 +15,9 @@ export function onRtxTimer(tcb: Tcb): void {
   }
   const kind = tcb.rtxKind;
   tcb.rtxKind = RTX.NONE;
-  if (kind === RTX.TIME_WAIT) closeTcb(tcb);
+  // A paused reader may still have bytes to take.
+  if (kind === RTX.TIME_WAIT && !tcb.endReported) armRtx(tcb, RTX.TIME_WAIT, tcb.env.config.timeWaitNs);
+  else if (kind === RTX.TIME_WAIT) closeTcb(tcb);
   else if (kind === RTX.PERSIST) probe(tcb);
   else retransmitTimeout(tcb);
 }

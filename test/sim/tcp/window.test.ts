@@ -41,6 +41,25 @@ describe("flow control", () => {
     expect(client.events).toEqual(["connected", "ended", "closed"]);
   });
 
+  it("bytes that a reader has not taken outlive TIME_WAIT and the last ACK", () => {
+    for (const first of ["reader", "writer"]) {
+      const { pipe, client, bytes, server } = slowReader(50_000);
+      pipe.run(MS);
+      if (first === "reader") {
+        client.socket!.end();
+        server.on.ended = (s) => s.end();
+      } else pipe.run(MS);
+      client.socket!.end();
+      pipe.run(200 * SEC);
+      expect(client.events).toEqual(["connected"]);
+      client.socket!.resume();
+      expect(difference(client.bytes, bytes)).toBe(-1);
+      expect(client.events).toEqual(["connected", "ended", "closed"]);
+      pipe.run(200 * SEC);
+      expect(pipe.a.connections).toBe(0);
+    }
+  });
+
   it("a peer that stops answering probes is given up", () => {
     const { pipe, server } = slowReader(300_000);
     pipe.run(SEC);
