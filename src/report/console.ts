@@ -134,8 +134,10 @@ function tableLines(tables: readonly TableReport[], paint: Paint): string[] {
     const own = tables.filter((t) => t.host === host && t.rows.length > 0);
     if (own.length === 0) continue;
     out.push("", paint("bold", `Tables of ${host}`));
-    for (const t of own.filter((t) => t.table !== "REASON"))
+    for (const t of own.filter((t) => t.table !== "REASON")) {
       out.push(...formatTable(t.table, t.columns, t.rows, paint).map((line) => `  ${line}`));
+      if (t.total > t.rows.length) out.push(`    ${paint("dim", `... ${t.total - t.rows.length} more entries`)}`);
+    }
     const counters = own.find((t) => t.table === "REASON")?.rows ?? [];
     if (counters.length === 0) continue;
     out.push(`  ${paint("bold", "Counters:")}`);
