@@ -1,5 +1,5 @@
 // Builds dist/: the library with its declarations by tsc, and the command line as bundles that start fast by esbuild.
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -11,7 +11,8 @@ const require = createRequire(import.meta.url);
 const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
 
 rmSync(join(root, "dist"), { recursive: true, force: true });
-execFileSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json")], { stdio: "inherit", cwd: root });
+const types = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit", cwd: root });
+if (types.status !== 0) process.exit(types.status ?? 1);
 await build({
   absWorkingDir: root,
   entryPoints: { guelab: "src/cli/main.ts", worker: "src/cli/worker.ts" },
@@ -19,6 +20,7 @@ await build({
   bundle: true,
   splitting: true,
   minifySyntax: true,
+  minifyWhitespace: true,
   format: "esm",
   platform: "node",
   target: "node20",

@@ -4,13 +4,16 @@
  * Commands, conditions and matchers are text to this schema; they are compiled by scenario-yaml.ts, where messages can
  * say more. `expect` items are checked there too, each against the one form that its key names.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { topologyRefSchema } from "./topology-schema.ts";
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 export const matcherSchema = z
   .union([scalar, z.array(scalar).min(1)], { error: 'expected a value, a pattern such as "/text/", or ">=1"' })
-  .meta({ description: 'A value, "/pattern/", ">=1", "!=0", "1..5", or a list of which all must hold.' });
+  .meta({
+    id: "matcher",
+    description: 'A value, "/pattern/", ">=1", "!=0", "1..5", or a list of which all must hold.',
+  });
 const matcher = (description: string) => matcherSchema.meta({ description }).optional();
 
 const place = z.string().regex(/^[^\s/]+(\/[^\s/]+)?$/, { error: "expected HOST or HOST/NIC" });
@@ -52,7 +55,9 @@ const ipFields = {
   payload: matcher("bytes behind the TCP or UDP header"),
   checksum: matcher("ok, bad, or none (a UDP checksum of 0)"),
 };
-const quotedSchema = z.strictObject(ipFields).meta({ description: "The packet that an ICMP error is about." });
+const quotedSchema = z
+  .strictObject(ipFields)
+  .meta({ id: "quotedPacket", description: "The packet that an ICMP error is about." });
 const icmpSchema = z.strictObject({
   type: matcher("ICMP type"),
   code: matcher("ICMP code"),
@@ -88,7 +93,10 @@ export const packetExpectSchema = z
     count,
     since,
   })
-  .meta({ description: "How many recorded packets are like this. Ingress is seen before the hook, egress after it." });
+  .meta({
+    id: "packetExpectation",
+    description: "How many recorded packets are like this. Ingress is seen before the hook, egress after it.",
+  });
 export const dropExpectSchema = z
   .strictObject({
     drop: z.strictObject({
@@ -99,7 +107,7 @@ export const dropExpectSchema = z
     count,
     since,
   })
-  .meta({ description: "How many packets were dropped, where and why." });
+  .meta({ id: "dropExpectation", description: "How many packets were dropped, where and why." });
 export const tableExpectSchema = z
   .strictObject({
     table: z.string().meta({ description: "HOST TABLE [KEY]", examples: ["egw TUNNEL 65736", "node2 SESSION"] }),
@@ -107,8 +115,9 @@ export const tableExpectSchema = z
     absent: z.literal(true).meta({ description: "There is no such entry." }).optional(),
     count,
   })
-  .meta({ description: "An entry of a table." });
+  .meta({ id: "tableExpectation", description: "An entry of a table." });
 export const resultExpectSchema = z.record(z.string(), matcherSchema).meta({
+  id: "resultExpectation",
   description: "What the command gives: status, body, size, sha256, sent, received, port, output, fails, time, ...",
 });
 const stateText = z
@@ -120,7 +129,7 @@ const anyExpect = z.union([stateText, packetExpectSchema, dropExpectSchema, tabl
 const anyState = z.union([stateText, packetExpectSchema, dropExpectSchema, tableExpectSchema]);
 
 /** Steps with the expectations checked by `expectItem`: precisely for editors, not at all for the reader. */
-function stepSchemas(expectItem: z.ZodType, stateItem: z.ZodType) {
+function stepSchemas(id: string, expectItem: z.ZodType, stateItem: z.ZodType) {
   const listOf = (item: z.ZodType) => z.union([item, z.array(item).min(1, { error: "the list is empty" })]);
   const doFields = {
     name,
@@ -160,7 +169,7 @@ function stepSchemas(expectItem: z.ZodType, stateItem: z.ZodType) {
       },
     }),
   ]) as z.ZodType;
-  return stepSchema;
+  return stepSchema.meta({ id, description: "A command, or an object." });
 }
 
 const labKind = z.enum(["sim", "netns", "docker"]);
@@ -188,7 +197,7 @@ function fileSchema(step: z.ZodType, topology: z.ZodType) {
 }
 
 /** What the reader checks a file against; `topology` and the items of `expect` and `until` have readers of their own. */
-export const scenarioSchema = fileSchema(stepSchemas(z.unknown(), z.unknown()), z.unknown());
+export const scenarioSchema = fileSchema(stepSchemas("stepAsRead", z.unknown(), z.unknown()), z.unknown());
 
 /** A step as written, once the schema has let it through. */
 export interface StepFile {
@@ -218,6 +227,8 @@ export interface ScenarioFile {
 
 /** The whole shape, for editors. */
 export function scenarioJsonSchema(): Record<string, unknown> {
-  const schema = z.toJSONSchema(fileSchema(stepSchemas(anyExpect, anyState), topologyRefSchema), { io: "input" });
+  const schema = z.toJSONSchema(fileSchema(stepSchemas("step", anyExpect, anyState), topologyRefSchema), {
+    io: "input",
+  });
   return { $id: "https://guelab.invalid/schema/scenario.schema.json", ...schema };
 }

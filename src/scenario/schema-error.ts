@@ -1,5 +1,5 @@
 /** From what a zod schema found wrong to a LabError with a place, words for people, and a hint. */
-import type { z } from "zod";
+import type * as z from "zod";
 import { LabError, type Position } from "../errors.ts";
 import { didYouMean } from "./suggest.ts";
 

@@ -4,7 +4,7 @@
  * Units, names and addresses are checked when the topology is built, where messages can say more; the patterns here are
  * for editors.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 const duration = (description: string) =>
   z
