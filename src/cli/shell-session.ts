@@ -27,6 +27,8 @@ const BUILTINS: Record<string, string> = {
   exit: "exit (or quit, or Ctrl-D): leave a host's prompt, or the shell",
 };
 const DROPS_SHOWN = 5;
+/** Time that passes behind each command, so that what it sent arrives before the summary. */
+const SETTLE_NS = 1_000_000;
 
 export class ShellSession {
   private readonly lab: Lab;
@@ -109,6 +111,7 @@ export class ShellSession {
       return "ok";
     }
     const { output, data } = await this.lab.run(command);
+    await this.lab.wait(SETTLE_NS);
     for (const line of output) this.print(line);
     return data.error === undefined ? "ok" : "failed";
   }

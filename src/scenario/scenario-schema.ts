@@ -227,8 +227,7 @@ export interface ScenarioFile {
 
 /** The whole shape, for editors. */
 export function scenarioJsonSchema(): Record<string, unknown> {
-  const schema = z.toJSONSchema(fileSchema(stepSchemas("step", anyExpect, anyState), topologyRefSchema), {
+  return z.toJSONSchema(fileSchema(stepSchemas("step", anyExpect, anyState), topologyRefSchema), {
     io: "input",
   });
-  return { $id: "https://guelab.invalid/schema/scenario.schema.json", ...schema };
 }
