@@ -1,0 +1,40 @@
+/** guelab as a library: what the README shows. */
+import { expect, it } from "vitest";
+import { parseCommand, readScenario, runScenario, SimLab } from "../src/index.ts";
+import { VERSION } from "../src/version.ts";
+import pkg from "../package.json" with { type: "json" };
+
+const TEXT = `
+title: a ping in an inline topology
+topology:
+  networks:
+    public: { subnet: 172.1.0.0/16, members: [client, egw] }
+  hosts:
+    client: client
+    egw: { role: proxy, ip: 5.5.5.5 }
+steps:
+  - do: client ping -c 2 5.5.5.5
+    expect: { received: 2 }
+`;
+const loadTopology = (): never => {
+  throw new Error("no topology file is named");
+};
+
+it("runs a scenario from a string and gives a report", async () => {
+  const scenario = readScenario(TEXT, { file: "inline.yaml", loadTopology });
+  const lab = new SimLab(scenario.topology, { seed: scenario.seed, record: true });
+  const report = await runScenario(scenario, lab);
+  expect(report.status).toBe("passed");
+  expect(lab.packets().some((p) => p.host === "egw" && p.direction === "in")).toBe(true);
+});
+
+it("runs single commands", async () => {
+  const scenario = readScenario(TEXT, { file: "inline.yaml", loadTopology });
+  const lab = new SimLab(scenario.topology);
+  const result = await lab.run(parseCommand("client ping -c 1 9.9.9.9", { hosts: ["client", "egw"] }));
+  expect(result.data).toMatchObject({ sent: 1, received: 0 });
+});
+
+it("has the version of its package", () => {
+  expect(VERSION).toBe(pkg.version);
+});
