@@ -87,12 +87,14 @@ export class World {
       for (const rule of natRules(def.masquerade, inside))
         applyIptables(host.netfilter, parseIptables(rule.split(" ")));
     }
+    const tcp = new TcpStack(host.ip);
+    tcp.onDrop = (reason, skb) => this.env.tap?.onDrop("tcp", reason, host, skb);
     const tables = createTables();
     const dataPath = new Reference(tables, host);
     this.hosts.set(def.name, {
       def,
       host,
-      tcp: new TcpStack(host.ip),
+      tcp,
       tables,
       control: new ControlPlane(new SimControlHost(host, dataPath), tables),
       services: new Map(),

@@ -84,6 +84,8 @@ export class TcpStack implements ProtocolHandler, TcpEnv {
     outRsts: 0,
     zeroWindowProbes: 0,
   };
+  /** Told of segments that nobody takes, and why; the frame may be read during the call only. */
+  onDrop: ((reason: string, skb: Skb) => void) | undefined;
   private readonly table = new ConnectionTable();
   private readonly listeners = new Map<string, (socket: TcpSocket) => TcpHandler>();
   private readonly opts = new TcpOptions();
@@ -155,6 +157,7 @@ export class TcpStack implements ProtocolHandler, TcpEnv {
     const pseudo = csumPseudo(raddr, laddr, IPPROTO_TCP, end - off);
     if (!tcpCheck(pkt, off, end) || csumFold(csumView(skb.view, off, end - off, pseudo)) !== 0xffff) {
       this.stats.inErrs++;
+      this.onDrop?.(tcpCheck(pkt, off, end) ? "wrong TCP checksum" : "malformed TCP header", skb);
       return;
     }
     const tcb = this.table.get(laddr, tcpDport(pkt, off), raddr, tcpSport(pkt, off));
@@ -165,6 +168,7 @@ export class TcpStack implements ProtocolHandler, TcpEnv {
     }
     const flags = tcpFlags(pkt, off);
     if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) === TCP_SYN && this.open(pkt, off, laddr, raddr)) return;
+    this.onDrop?.("no such connection, and nothing listens on the port", skb);
     const len = end - off - tcpHlen(pkt, off) + (flags & TCP_SYN ? 1 : 0) + (flags & TCP_FIN ? 1 : 0);
     sendRstFor(this, pkt, ipOff, off, len);
   }

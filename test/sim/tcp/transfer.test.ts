@@ -53,4 +53,24 @@ describe("handshake and transfer", () => {
     expect(pipe.a.connections).toBe(0);
     expect(pipe.pool.outstanding).toBe(0);
   });
+
+  it("tells of segments that nobody takes", () => {
+    const pipe = new Pipe();
+    const reasons: string[] = [];
+    pipe.b.onDrop = (reason, skb) => reasons.push(`${reason} ${skb.end - skb.head}`);
+    pipe.a.connect(ADDR_B, 9, new Peer());
+    pipe.run(SEC);
+    const corrupt = pipe.forged("b", 1, 9, 0, 0, TCP_SYN);
+    corrupt.buf[corrupt.end - 1] ^= 1;
+    pipe.ipB.inject(corrupt);
+    const short = pipe.forged("b", 1, 9, 0, 0, TCP_SYN);
+    short.buf[short.head + 34 + 12] = 0x60;
+    pipe.ipB.inject(short);
+    expect(reasons).toEqual([
+      "no such connection, and nothing listens on the port 74",
+      "wrong TCP checksum 54",
+      "malformed TCP header 54",
+    ]);
+    expect(pipe.b.stats).toMatchObject({ inErrs: 2, outRsts: 1 });
+  });
 });
