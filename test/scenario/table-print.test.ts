@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { alignColumns, formatTables, reasonText } from "../../src/report/tables.ts";
+import { alignColumns, formatTables, reasonText } from "../../src/scenario/table-print.ts";
 import { REASON } from "../../src/tables/reasons.ts";
 import { TABLES } from "../../src/tables/schema.ts";
 import { createTables } from "../../src/tables/tables.ts";
