@@ -19,6 +19,8 @@ export class Skb {
   mark = 0;
   /** The VLAN tag that the kernel keeps beside the frame, TCI with 0x10000 set where there is one; 0 = none. */
   vlan = 0;
+  /** Others who hold the same frame; while above 0 nobody may change it (a flooded frame in the simulator). */
+  sharers = 0;
   private cachedView: DataView;
   /** The buffer that `cachedView` shows. */
   private viewed: Uint8Array;

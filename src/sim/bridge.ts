@@ -1,6 +1,6 @@
 /**
  * A learning bridge (IEEE 802.1D section 7, without spanning tree): forwards known addresses, floods unknown ones and
- * broadcasts. Frames are copied only when flooded.
+ * broadcasts. A flooded frame is shared, not copied: whoever wants to change it makes a copy then.
  */
 import type { Skb } from "../dataplane/skb.ts";
 import { ETH_ALEN, ETH_HLEN } from "../wire/ethernet.ts";
@@ -80,14 +80,13 @@ export class Bridge implements DropSite {
   }
 
   private flood(from: number, skb: Skb): void {
-    let last: FrameOut | undefined;
     for (let i = 0; i < this.ports.length; i++) {
       const out = this.ports[i].out;
       if (i === from || out === undefined) continue;
-      if (last !== undefined) last.send(this.env.pool.clone(skb));
-      last = out;
+      skb.sharers++;
+      out.send(skb);
     }
-    if (last !== undefined) last.send(skb);
-    else this.env.pool.put(skb);
+    // This loop's own share has kept the frame as it was, also where a port passed it on at once.
+    this.env.pool.put(skb);
   }
 }

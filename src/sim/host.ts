@@ -219,7 +219,7 @@ export class Host implements NicOwner, RouteHost, DropSite, FibHelper {
     if (otherHost) {
       this.env.drop("nic", "the frame is for another MAC address", nic, skb);
     } else if (ethType(skb.buf, skb.head) !== ETH_P_ARP) {
-      this.ip.input(nic, skb);
+      this.ip.input(nic, this.env.pool.unshare(skb));
     } else {
       this.arps[nic.ifindex]!.input(skb, (skb.buf[skb.head] & 1) === 0);
       this.env.pool.put(skb);

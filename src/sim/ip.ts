@@ -20,7 +20,6 @@ import {
 } from "../wire/icmp.ts";
 import {
   IP_DF,
-  IPV4_HLEN,
   ipCheck,
   ipDaddr,
   ipFragOff,
@@ -301,6 +300,11 @@ export class IpStack implements IpLayer {
       dst.dev.xmit(skb, dst.neighbour);
       return;
     }
+    this.finishFragments(skb, dst, mtu);
+  }
+
+  /** On its own, because a closure in `finish` would cost every packet an allocation. */
+  private finishFragments(skb: Skb, dst: Dst, mtu: number): void {
     fragment(this.env.pool, skb, mtu, (part) => dst.dev.xmit(part, dst.neighbour));
     this.env.pool.put(skb);
   }
@@ -313,6 +317,3 @@ export class IpStack implements IpLayer {
     this.env.drop("netfilter", this.netfilter.reason, this.site, skb);
   }
 }
-
-/** Bytes that an IPv4 packet may carry without being larger than `mtu`. */
-export const ipPayload = (mtu: number): number => mtu - IPV4_HLEN;

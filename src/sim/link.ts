@@ -101,7 +101,10 @@ export class LinkDirection implements FrameOut, EventHandler, DropSite {
       this.drop("lost on the link", skb);
       return;
     }
-    if (p.corrupt > 0 && this.rng.float() < p.corrupt) this.corrupt(skb);
+    if (p.corrupt > 0 && this.rng.float() < p.corrupt) {
+      skb = this.env.pool.unshare(skb);
+      this.corrupt(skb);
+    }
     if (p.duplicate > 0 && this.rng.float() < p.duplicate) this.put(this.env.pool.clone(skb));
     this.put(skb);
   }

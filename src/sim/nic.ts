@@ -91,6 +91,8 @@ export class Nic implements NetDevice, Pluggable {
     const otherHost = !this.isForMe(skb);
     const dp = this.dataPath;
     if (dp !== undefined) {
+      skb = env.pool.unshare(skb);
+      skb.ifindex = this.ifindex;
       const before = skb.end - skb.head;
       const verdict = dp.ingress(skb);
       if (env.tap !== undefined) env.tap.onHook(this, "ingress", skb, verdict, dp.last, before);

@@ -14,10 +14,21 @@ export class SkbPool {
     return skb;
   }
 
-  /** Takes a frame back; nobody may hold on to it. */
+  /** Takes a frame back; only its other sharers may hold on to it. */
   put(skb: Skb): void {
+    if (skb.sharers > 0) {
+      skb.sharers--;
+      return;
+    }
     this.outstanding--;
     this.free.push(skb);
+  }
+
+  /** A frame that may be changed, with these bytes: the frame itself, or a copy of one that is shared. Takes it over. */
+  unshare(skb: Skb): Skb {
+    if (skb.sharers === 0) return skb;
+    skb.sharers--;
+    return this.clone(skb);
   }
 
   /** A copy of a frame, with full headroom. */

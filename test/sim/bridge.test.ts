@@ -106,6 +106,22 @@ test("the bridge's own address answers pings and has no way out of its network",
   expect(env.pool.outstanding).toBe(0);
 });
 
+test("a flooded frame that one receiver changes stays as it was for the others", () => {
+  const { env, hosts, links } = lan(4);
+  // The first request is a broadcast; on one of the links it is damaged.
+  links[1].setProps({ corrupt: 1 }, "ba");
+  const rec = record(env);
+  ping(hosts[0], ip("10.0.0.4"), { count: 1 });
+  env.clock.run(SEC / 1000);
+  const seen = (n: number) => rec.packets.filter((p) => p.nic === `h${n}/eth1` && p.direction === "in")[0].frame;
+  const asked = rec.packets[0].frame;
+  expect(seen(2)).not.toEqual(asked);
+  expect(seen(3)).toEqual(asked);
+  expect(seen(4)).toEqual(asked);
+  env.clock.run(SEC);
+  expect(env.pool.outstanding).toBe(0);
+});
+
 test("a frame without a whole MAC header is dropped", () => {
   const { br, env } = bridge(2);
   const rec = record(env);
