@@ -1,6 +1,6 @@
 /** pfc_* and port_*: the control plane of the host in front. */
 import type { Endpoint } from "../../../control/control.ts";
-import { formatTables } from "../../../report/tables.ts";
+import { formatTables } from "../../../scenario/table-print.ts";
 import { gueDefaultTunnelId } from "../../../wire/gue.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
 import { bytes, flag, num, optNum, str } from "../args.ts";

@@ -1,8 +1,8 @@
 /** The lab as a whole: up, down, check, pings from everywhere, links, time. */
 import { LabError } from "../../../errors.ts";
-import { formatTables } from "../../../report/tables.ts";
 import type { LinkChange } from "../../../scenario/command.ts";
 import type { CommandResult } from "../../../scenario/lab.ts";
+import { formatTables } from "../../../scenario/table-print.ts";
 import { DEFAULT_LINK } from "../../../scenario/topology.ts";
 import { formatTopology } from "../../../scenario/topology-format.ts";
 import type { Host } from "../../../sim/host.ts";
