@@ -6,6 +6,7 @@
 #include "fib.h"
 #include "gue.h"
 #include "parse.h"
+#include "room.h"
 #include "session.h"
 #include "stats.h"
 
@@ -133,9 +134,8 @@ static __always_inline int gue_data(struct __sk_buff *skb, struct hook *h, const
 	if (ret != GO_ON)
 		return ret;
 
-	/* Packet pointers are stale from here on. The inner packet's segments are as they were before encap. */
-	if (bpf_skb_adjust_room(skb, -(__s32)(p->ihl + UDP_HLEN + sizeof(struct gue_hdr)), BPF_ADJ_ROOM_MAC,
-				BPF_F_ADJ_ROOM_FIXED_GSO))
+	/* Packet pointers are stale from here on. */
+	if (adjust_room(skb, -(__s32)(p->ihl + UDP_HLEN + sizeof(struct gue_hdr)), 0))
 		return DROP_HELPER;
 
 	if (!(h->tx & TX_PROXY)) {

@@ -7,6 +7,7 @@
 #include "gue.h"
 #include "mss.h"
 #include "mtu.h"
+#include "room.h"
 
 #define OUTER_TTL 64
 
@@ -69,8 +70,7 @@ static __always_inline int encapsulate(struct __sk_buff *skb, struct hook *h, co
 	local = tunnel->local;
 	remote = tunnel->remote;
 	write_outer(&outer, p, tunnel, id, key);
-	if (bpf_skb_adjust_room(skb, sizeof(outer), BPF_ADJ_ROOM_MAC,
-				BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP) ||
+	if (adjust_room(skb, sizeof(outer), BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP) ||
 	    bpf_skb_store_bytes(skb, ETH_HLEN, &outer, sizeof(outer), 0))
 		return DROP_HELPER;
 

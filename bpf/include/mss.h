@@ -49,11 +49,10 @@ static __always_inline int clamp_mss(struct __sk_buff *skb, const struct hook *h
 	if (!(tcp[TCP_FLAGS_OFF] & TCP_SYN))
 		return 0;
 	hlen = (tcp[12] >> 4) * 4;
-	/* Options that the data offset promises behind the end of the packet do not exist. */
-	len = hlen < p->totlen - p->ihl ? hlen : p->totlen - p->ihl;
-	if (len <= TCP_HLEN)
+	/* A data offset behind the end of the packet: nothing of the options can be trusted. */
+	if (hlen <= TCP_HLEN || hlen > p->totlen - p->ihl)
 		return 0;
-	len -= TCP_HLEN;
+	len = hlen - TCP_HLEN;
 	asm volatile("" : "+r"(len));
 	if (len - 1 >= TCP_OPTIONS_MAX)
 		return 0;
@@ -77,8 +76,11 @@ static __always_inline int clamp_mss(struct __sk_buff *skb, const struct hook *h
 		size = opts[i + 1];
 		if (size < 2 || i + size > len)
 			return 0;
-		if (opts[i] == TCPOPT_MSS && size == TCPOLEN_MSS)
+		if (opts[i] == TCPOPT_MSS) {
+			if (size != TCPOLEN_MSS)
+				return 0;
 			return lower_mss(skb, h, p, (__u16)opts[i + 2] << 8 | opts[i + 3], TCP_HLEN + i + 2);
+		}
 		next = i + size;
 	}
 	return 0;

@@ -1,6 +1,7 @@
 /** Kernel maps behind the interface that control plane and tools use of tables; per-CPU values are summed. */
 import { closeSync, readFileSync } from "node:fs";
 import { LabError } from "../errors.ts";
+import { rdLe32, wrLe32 } from "../tables/layout.ts";
 import { BPF_ANY, type MapErrno, MapError, type TableStore } from "../tables/map.ts";
 import { TABLE_NAMES, TABLES, type TableDef, type TableName } from "../tables/schema.ts";
 import type { TableStores } from "../tables/tables.ts";
@@ -163,17 +164,26 @@ export class KernelMap implements TableStore {
     this.key.bytes.set(key);
   }
 
-  /** A value of the schema's size; per-CPU counters (all u64) are added up. */
+  /** A copy of a value of the schema's size; per-CPU counters (all u64) are added up. */
   private fromRaw(raw: Uint8Array, off: number): Uint8Array {
+    return this.sumInPlace(raw, off).slice(off, off + this.def.value.size);
+  }
+
+  /** Adds all CPUs' counters of the raw value at `off` to the first CPU's; gives `raw`. */
+  sumInPlace(raw: Uint8Array, off: number): Uint8Array {
+    if (!this.def.perCpu) return raw;
     const size = this.def.value.size;
-    if (!this.def.perCpu) return raw.slice(off, off + size);
-    const view = new DataView(raw.buffer, raw.byteOffset);
-    const out = new Uint8Array(size);
-    const sums = new DataView(out.buffer);
-    for (let at = off; at < off + this.rawSize; at += size)
-      for (let i = 0; i < size; i += 8)
-        sums.setBigUint64(i, sums.getBigUint64(i, true) + view.getBigUint64(at + i, true), true);
-    return out;
+    for (let i = off; i < off + size; i += 8) {
+      let lo = rdLe32(raw, i);
+      let hi = rdLe32(raw, i + 4);
+      for (let at = i + size; at < off + this.rawSize; at += size) {
+        lo += rdLe32(raw, at);
+        hi += rdLe32(raw, at + 4);
+      }
+      wrLe32(raw, i, lo % 0x100000000);
+      wrLe32(raw, i + 4, hi + Math.floor(lo / 0x100000000));
+    }
+    return raw;
   }
 
   private check(ret: number): void {

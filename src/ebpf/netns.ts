@@ -27,9 +27,11 @@ import { CLONE_NEWNET, libc } from "./libc.ts";
 /** Larger than any packet of a test run, so that is_skb_forwardable() never says otherwise. */
 const BIG_MTU = 65_535;
 /** The smallest that IPv4 runs on: every encapsulated packet is longer. */
-const SMALL_MTU = 68;
-/** Indices of the interfaces that guelab needs for itself. */
-const SMALL_IFINDEX = 0x7ffffff0;
+export const SMALL_MTU = 68;
+/** Indices of the interfaces that guelab needs for itself, and the addresses on the small one. */
+export const SMALL_IFINDEX = 0x7ffffff0;
+export const SMALL_MAC: Mac = 0x020000000068;
+export const SMALL_NEIGHBOUR: Mac = 0x020000000001;
 const PLAIN_IFINDEX = 0x7ffffff1;
 const LOOPBACK = 1;
 
@@ -94,7 +96,12 @@ export class TestNamespace {
       unsupported("FWD_DISABLED is a property of the interface that asks, it cannot stand beside other results");
     for (const row of rows) lines.push(...this.route(row));
     ip(lines);
-    this.setForwarding(!disabled);
+    this.forwardAll(!disabled);
+  }
+
+  /** Turns forwarding on one interface on or off; until `setFib` says otherwise of all. */
+  setForwarding(ifindex: number, on: boolean): void {
+    sysctl(deviceName(ifindex), "forwarding", on ? 1 : 0);
   }
 
   private route(row: FibRow): string[] {
@@ -125,8 +132,9 @@ export class TestNamespace {
       case BPF_FIB_LKUP_RET_FRAG_NEEDED:
         return [
           ...this.make(SMALL_IFINDEX, SMALL_MTU),
+          `link set ${deviceName(SMALL_IFINDEX)} address ${formatMac(SMALL_MAC)}`,
           `route replace ${dst} dev ${deviceName(SMALL_IFINDEX)}`,
-          `neigh replace ${formatIpv4(row.daddr)} lladdr 02:00:00:00:00:01 dev ${deviceName(SMALL_IFINDEX)} nud permanent`,
+          `neigh replace ${formatIpv4(row.daddr)} lladdr ${formatMac(SMALL_NEIGHBOUR)} dev ${deviceName(SMALL_IFINDEX)} nud permanent`,
         ];
       default:
         return unsupported(`no route makes bpf_fib_lookup answer ${row.rc}`);
@@ -164,7 +172,7 @@ export class TestNamespace {
     return `link add name ${name} index ${ifindex} mtu ${mtu} up type bridge`;
   }
 
-  private setForwarding(on: boolean): void {
+  private forwardAll(on: boolean): void {
     if (on === this.forwarding) return;
     this.forwarding = on;
     // Writing "all" sets every interface's own value.

@@ -10,8 +10,8 @@ import type { VectorTarget } from "../dataplane/vector-run.ts";
 import { LabError } from "../errors.ts";
 import { ETH_HLEN } from "../wire/ethernet.ts";
 import { CTX_CB, CTX_GSO_SIZE, CTX_IFINDEX, CTX_MARK, ENODEV, errnoName, TestRun } from "./bpf.ts";
-import type { Objects } from "./build.ts";
-import { type Instance, instanceTables, loadInstance, type MapSizes, openProgram, unloadInstance } from "./load.ts";
+import { HOOK_NAMES, type HookName, type Objects } from "./build.ts";
+import { instanceTables, loadInstance, type MapSizes, openProgram, unloadInstance } from "./load.ts";
 import { closeTables, type KernelTables } from "./maps.ts";
 import { TestNamespace } from "./netns.ts";
 
@@ -102,7 +102,8 @@ export interface TestDataPath extends VectorTarget {
   readonly tables: KernelTables;
   readonly dataPath: EbpfDataPath;
   readonly namespace: TestNamespace;
-  readonly instance: Instance;
+  /** File descriptors of the programs. */
+  readonly fds: Readonly<Record<HookName, number>>;
   /** Removes everything that was made; the calling thread goes back to its own network namespace. */
   close(): void;
 }
@@ -118,29 +119,30 @@ export interface TestDataPathOptions {
  */
 export function openTestDataPath(options: TestDataPathOptions = {}): TestDataPath {
   const instance = loadInstance(`test-${process.pid}-${nextNumber++}`, options);
-  let fds: number[] = [];
+  const open: number[] = [];
   try {
     const tables = instanceTables(instance);
-    fds = [openProgram(instance, "ingress"), openProgram(instance, "egress")];
+    for (const hook of HOOK_NAMES) open.push(openProgram(instance, hook));
+    const fds = { ingress: open[0], egress: open[1] };
     const namespace = new TestNamespace();
-    // The descriptors hold programs and maps: without pins, nothing is left behind however this process ends.
-    unloadInstance(instance);
     return {
       tables,
-      dataPath: new EbpfDataPath(fds[0], fds[1], namespace),
+      dataPath: new EbpfDataPath(fds.ingress, fds.egress, namespace),
       namespace,
-      instance,
+      fds,
       setFib: (rows: readonly FibRow[]) => namespace.setFib(rows),
       close() {
         namespace.close();
-        for (const fd of fds) closeSync(fd);
+        for (const fd of open) closeSync(fd);
         closeTables(tables);
       },
     };
   } catch (err) {
-    unloadInstance(instance);
-    for (const fd of fds) closeSync(fd);
+    for (const fd of open) closeSync(fd);
     throw err;
+  } finally {
+    // The descriptors hold programs and maps: without pins, nothing is left behind however this process ends.
+    unloadInstance(instance);
   }
 }
 
