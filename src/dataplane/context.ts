@@ -82,9 +82,11 @@ export function count(ctx: HookContext, reason: number): void {
   add64(ctx.reasons.view, reason * 8, 1);
 }
 
-/** Adds `n` (below 2^32) to the little-endian u64 at `off`. */
+/** Adds `n` (below 2^31) to the little-endian u64 at `off`. */
 export function add64(view: DataView, off: number, n: number): void {
-  const sum = view.getUint32(off, true) + n;
-  view.setUint32(off, sum, true);
-  if (sum > 0xffffffff) view.setUint32(off + 4, view.getUint32(off + 4, true) + 1, true);
+  const low = view.getInt32(off, true);
+  const sum = (low + n) | 0;
+  view.setInt32(off, sum, true);
+  // Integer arithmetic throughout; an unsigned sum below its summand has carried.
+  if (sum >>> 0 < low >>> 0) view.setInt32(off + 4, (view.getInt32(off + 4, true) + 1) | 0, true);
 }

@@ -117,10 +117,9 @@ function gueData(ctx: HookContext, skb: Skb, gue: number, len: number): number {
   const totLen = v.getUint16(inner + IPV4_TOT_LEN);
   if (totLen < innerHlen || totLen > room) return DROP_INNER_TOTLEN;
 
-  const proto = trackableProto(v, inner);
-  if ((ctx.tx & TX_PROXY) === 0) learnSession(ctx, v, inner, proto, gue + GUE_GROUP, verify);
+  if ((ctx.tx & TX_PROXY) === 0) learnSession(ctx, v, inner, gue + GUE_GROUP, verify);
   stripOuter(skb, inner);
-  return (ctx.rx & RX_FWD) !== 0 && forward(ctx, skb, inner, proto) ? REDIRECT_DECAP : PASS_DECAP;
+  return (ctx.rx & RX_FWD) !== 0 && forward(ctx, skb, inner) ? REDIRECT_DECAP : PASS_DECAP;
 }
 
 /** VERIFY's entry for the group and service of a GUE header, or -1. */
@@ -162,8 +161,9 @@ function stripOuter(skb: Skb, inner: number): void {
 }
 
 /** Finds the inner packet's next hop; false leaves it to the stack. Ports are 0 where it has none to go by. */
-function forward(ctx: HookContext, skb: Skb, ip: number, proto: number): boolean {
+function forward(ctx: HookContext, skb: Skb, ip: number): boolean {
   const v = skb.view;
+  const proto = trackableProto(v, ip);
   const l4 = ip + (v.getUint8(ip) & 0xf) * 4;
   const sport = proto === 0 ? 0 : v.getUint16(l4);
   const dport = proto === 0 ? 0 : v.getUint16(l4 + 2);

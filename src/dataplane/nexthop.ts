@@ -36,7 +36,7 @@ export function setMacsByFib(
 }
 
 function storeMac(v: DataView, off: number, mac: Mac): void {
-  const high = Math.floor(mac / 0x100000000);
-  v.setUint16(off, high);
-  v.setUint32(off + 2, mac - high * 0x100000000);
+  v.setUint16(off, (mac / 0x100000000) | 0);
+  // `| 0` takes a number modulo 2^32: the low four bytes.
+  v.setInt32(off + 2, mac | 0);
 }

@@ -41,16 +41,10 @@ export function trackableProto(v: DataView, ip: number): number {
 
 /**
  * Learns or refreshes the session of the inner packet at `ip`, whose GUE header's identifier stands at `id`; `verify` is
- * the service's entry. `proto` is what `trackableProto` said.
+ * the service's entry.
  */
-export function learnSession(
-  ctx: HookContext,
-  v: DataView,
-  ip: number,
-  proto: number,
-  id: number,
-  verify: number,
-): void {
+export function learnSession(ctx: HookContext, v: DataView, ip: number, id: number, verify: number): void {
+  const proto = trackableProto(v, ip);
   if (proto === 0) {
     count(ctx, SESSION_UNTRACKED);
     return;
