@@ -84,6 +84,13 @@ test("errors about a translated packet reach the sender inside, in its own terms
   expect(nat.icmp.errorsSent).toBe(1);
 });
 
+test("a next hop that does not answer: the sender inside hears of it, though its packet was translated already", () => {
+  const { env, inside } = natted();
+  const p = ping(inside, ip("172.1.0.99"), { count: 1, timeoutNs: 10 * SEC });
+  env.clock.run(20 * SEC);
+  expect(p.result.errors.map((e) => [e.type, e.code])).toEqual([[3, 1]]);
+});
+
 test("DNAT on the box: from outside to a service inside, and over lo it changes nothing", () => {
   const { env, outside, inside, nat } = natted();
   rule(nat, "-t nat -A PREROUTING -p udp -i eth1 -d 172.1.0.5 --dport 80 -j DNAT --to-destination 172.2.0.3:4000");
