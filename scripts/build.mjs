@@ -20,7 +20,6 @@ await build({
   bundle: true,
   splitting: true,
   minifySyntax: true,
-  minifyWhitespace: true,
   format: "esm",
   platform: "node",
   target: "node20",
