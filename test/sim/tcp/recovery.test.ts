@@ -76,6 +76,27 @@ describe("retransmission timeout (RFC 6298)", () => {
     expect(e.rto).toBe(RTO_MIN);
   });
 
+  it("takes no sample of a segment that was sent twice (Karn)", () => {
+    const pipe = new Pipe(1, { timestamps: false });
+    pipe.delayNs = 150 * MS;
+    const client = new Peer();
+    pipe.b.listen(0, 80, () => new Peer());
+    pipe.a.connect(ADDR_B, 80, client);
+    pipe.run(SEC);
+    let n = 0;
+    pipe.drop = (s) => s.from === "a" && s.len > 0 && n++ === 0;
+    client.socket!.write(source(randomBytes(1, 14_600)));
+    pipe.run(5 * SEC);
+    expect(pipe.a.stats).toMatchObject({ timeouts: 0, retransSegs: 1 });
+    pipe.drop = () => true;
+    const start = pipe.clock.now;
+    const before = pipe.sent.length;
+    client.socket!.write(source(randomBytes(1, 10)));
+    pipe.run(SEC);
+    // SRTT 300 ms, RTTVAR 150 ms by the handshake alone; the lost segment's 600 ms would have made it 1,087.
+    expect(pipe.sent.slice(before).map((s) => (s.timeNs - start) / MS)).toEqual([0, 900]);
+  });
+
   it("measures the path: the timeout follows the round trip", () => {
     const { pipe, go, data } = sending(3_000_000);
     pipe.delayNs = 400 * MS;
