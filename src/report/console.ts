@@ -11,7 +11,7 @@ import type {
   TableReport,
 } from "../scenario/report-types.ts";
 import { type Paint, plain } from "./paint.ts";
-import { alignColumns, formatTable, reasonText } from "./tables.ts";
+import { alignColumns, formatTable, keyName, reasonText } from "./tables.ts";
 import { labTime } from "./trace.ts";
 
 export interface ConsoleOptions {
@@ -53,8 +53,9 @@ function stepLines(step: StepReport, indent: string, paint: Paint, onlyFailed: b
   const deeper = `${indent}              `;
   if (named) out.push(`${deeper}${paint("dim", `$ ${step.command}`)}`);
   const cut = step.status === "failed" ? Number.POSITIVE_INFINITY : MAX_OUTPUT;
-  for (const line of step.output.slice(0, cut)) out.push(`${deeper}${paint("dim", "│")} ${line}`);
-  if (step.output.length > cut) out.push(`${deeper}${paint("dim", `│ ... ${step.output.length - cut} more lines`)}`);
+  const output = step.output.flatMap((text) => text.split("\n"));
+  for (const line of output.slice(0, cut)) out.push(`${deeper}${paint("dim", "│")} ${line}`.trimEnd());
+  if (output.length > cut) out.push(`${deeper}${paint("dim", `│ ... ${output.length - cut} more lines`)}`);
   for (const check of step.checks) if (!check.ok) out.push(...checkLines(check, deeper, paint));
   for (const failure of step.failures) out.push(...failureLines(failure, deeper, paint));
   if (step.status === "failed")
@@ -131,11 +132,12 @@ function tableLines(tables: readonly TableReport[], paint: Paint): string[] {
   const out: string[] = [];
   const hosts = [...new Set(tables.map((t) => t.host))];
   for (const host of hosts) {
-    const own = tables.filter((t) => t.host === host && t.rows.length > 0);
+    const own = tables.filter((t) => t.host === host && t.rows.length > 0 && !isIdleEpoch(t));
     if (own.length === 0) continue;
     out.push("", paint("bold", `Tables of ${host}`));
     for (const t of own.filter((t) => t.table !== "REASON")) {
-      out.push(...formatTable(t.table, t.columns, t.rows, paint).map((line) => `  ${line}`));
+      const columns = t.columns[0] === "key" ? [keyName(t.table), ...t.columns.slice(1)] : t.columns;
+      out.push(...formatTable(t.table, columns, t.rows, paint).map((line) => `  ${line}`));
       if (t.total > t.rows.length) out.push(`    ${paint("dim", `... ${t.total - t.rows.length} more entries`)}`);
     }
     const counters = own.find((t) => t.table === "REASON")?.rows ?? [];
@@ -147,6 +149,9 @@ function tableLines(tables: readonly TableReport[], paint: Paint): string[] {
   }
   return out;
 }
+
+/** The sweep's clock before its first tick: nothing to tell. */
+const isIdleEpoch = (t: TableReport): boolean => t.table === "EPOCH" && t.rows.every((row) => row[1] === "0");
 
 function resultLine(report: RunReport, paint: Paint): string {
   const c = report.counts;

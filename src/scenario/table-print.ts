@@ -23,6 +23,10 @@ const KEY_NAMES: Record<TableName, string> = {
   REASON: "reason",
 };
 
+/** Heading of a table's key column; `key` for a table that is not known here. */
+export const keyName = (table: string): string =>
+  Object.hasOwn(KEY_NAMES, table) ? KEY_NAMES[table as TableName] : "key";
+
 /** Rows in columns two blanks apart; the last column is not padded. */
 export function alignColumns(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
