@@ -12,8 +12,14 @@ let err: string;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "guelab-vectors-"));
   out = err = "";
-  vi.spyOn(process.stdout, "write").mockImplementation((s) => ((out += s), true));
-  vi.spyOn(process.stderr, "write").mockImplementation((s) => ((err += s), true));
+  vi.spyOn(process.stdout, "write").mockImplementation((s) => {
+    out += s;
+    return true;
+  });
+  vi.spyOn(process.stderr, "write").mockImplementation((s) => {
+    err += s;
+    return true;
+  });
 });
 afterEach(() => {
   vi.restoreAllMocks();

@@ -70,7 +70,7 @@ const kinds = [
 
 for (const { def, key, find } of kinds)
   describe(def.name, () => {
-    const valueOf = (n: number): Uint8Array => {
+    const valueBytes = (n: number): Uint8Array => {
       const v = new Uint8Array(def.value.size);
       new DataView(v.buffer).setUint32(0, n);
       return v;
@@ -82,7 +82,9 @@ for (const { def, key, find } of kinds)
           const model = new Model(def.kind === "lru_hash");
           for (const o of list) {
             if (o.op === "update")
-              expect(tryUpdate(map, key(o.key), valueOf(o.value), o.flags)).toBe(model.update(o.key, o.value, o.flags));
+              expect(tryUpdate(map, key(o.key), valueBytes(o.value), o.flags)).toBe(
+                model.update(o.key, o.value, o.flags),
+              );
             else if (o.op === "delete") expect(map.delete(key(o.key))).toBe(model.rows.delete(o.key));
             else if (o.op === "clear") {
               map.clear();
@@ -94,12 +96,12 @@ for (const { def, key, find } of kinds)
               model.touch(o.key);
             } else {
               const want = model.rows.get(o.key);
-              expect(map.lookup(key(o.key))).toEqual(want === undefined ? undefined : valueOf(want));
+              expect(map.lookup(key(o.key))).toEqual(want === undefined ? undefined : valueBytes(want));
             }
             expect(map.size).toBe(model.rows.size);
           }
           const got = new Map(map.entries().map(([k, v]) => [k.join(), v.join()]));
-          expect(got).toEqual(new Map([...model.rows].map(([k, v]) => [key(k).join(), valueOf(v).join()])));
+          expect(got).toEqual(new Map([...model.rows].map(([k, v]) => [key(k).join(), valueBytes(v).join()])));
         }),
         { numRuns: 150 },
       );
