@@ -61,38 +61,42 @@ export interface PacketInfo {
 type Option = [code: number, value: Uint8Array];
 const MAX_OPTION = 0xffff;
 
-function text(code: number, value: string | undefined): Option[] {
-  if (value === undefined) return [];
+const MAX_CACHED = 1000;
+const encoder = new TextEncoder();
+
+function encode(value: string): Uint8Array {
   const out = new Uint8Array(Math.min(value.length * 3, MAX_OPTION));
   // encodeInto stops at a whole character where the text is longer than an option can be.
-  return [[code, out.subarray(0, new TextEncoder().encodeInto(value, out).written)]];
+  return out.subarray(0, encoder.encodeInto(value, out).written);
 }
+
+const text = (code: number, value: string | undefined): Option[] =>
+  value === undefined ? [] : [[code, encode(value)]];
 
 export class PcapngWriter {
   private readonly sink: (chunk: Uint8Array) => void;
   private readonly snaplens: number[] = [];
+  /** Encoded comments: most packets of a run share a few. */
+  private readonly comments = new Map<string, Uint8Array>();
 
   /** Writes the section header at once. Every chunk is one whole block. */
   constructor(sink: (chunk: Uint8Array) => void, info: SectionInfo = {}) {
     this.sink = sink;
-    const body = new Uint8Array(16);
-    wrLe32(body, 0, PCAPNG_BYTE_ORDER_MAGIC);
-    wrLe16(body, 4, 1);
-    // Section length -1: not known beforehand.
-    body.fill(0xff, 8, 16);
-    this.block(PCAPNG_SHB, body, body.length, [
+    const out = block(PCAPNG_SHB, 16, [
       ...text(OPT_COMMENT, info.comment),
       ...text(SHB_HARDWARE, info.hardware),
       ...text(SHB_OS, info.os),
       ...text(SHB_USERAPPL, info.userappl ?? "guelab"),
     ]);
+    wrLe32(out, BODY, PCAPNG_BYTE_ORDER_MAGIC);
+    wrLe16(out, BODY + 4, 1);
+    // Section length -1: not known beforehand.
+    out.fill(0xff, BODY + 8, BODY + 16);
+    sink(out);
   }
 
   /** Describes an Ethernet interface and returns its number, counting from 0. */
   addInterface(info: InterfaceInfo): number {
-    const body = new Uint8Array(8);
-    wrLe16(body, 0, LINKTYPE_ETHERNET);
-    wrLe32(body, 4, info.snaplen ?? 0);
     const options: Option[] = [
       ...text(OPT_COMMENT, info.mtu === undefined ? undefined : `mtu ${info.mtu}`),
       ...text(IF_NAME, info.name),
@@ -111,7 +115,10 @@ export class PcapngWriter {
       options.push([IF_MACADDR, mac]);
     }
     options.push([IF_TSRESOL, Uint8Array.of(9)]);
-    this.block(PCAPNG_IDB, body, body.length, options);
+    const out = block(PCAPNG_IDB, 8, options);
+    wrLe16(out, BODY, LINKTYPE_ETHERNET);
+    wrLe32(out, BODY + 4, info.snaplen ?? 0);
+    this.sink(out);
     return this.snaplens.push(info.snaplen ?? 0) - 1;
   }
 
@@ -120,16 +127,8 @@ export class PcapngWriter {
     const snaplen = this.snaplens[ifId];
     if (snaplen === undefined) throw new RangeError(`no interface ${ifId}`);
     const caplen = snaplen === 0 ? frame.length : Math.min(frame.length, snaplen);
-    const fixed = 20 + pad4(caplen);
-    const body = new Uint8Array(fixed);
-    wrLe32(body, 0, ifId);
-    wrLe32(body, 4, Math.floor(timeNs / 0x100000000));
-    wrLe32(body, 8, timeNs % 0x100000000);
-    wrLe32(body, 12, caplen);
-    wrLe32(body, 16, frame.length);
-    body.set(caplen === frame.length ? frame : frame.subarray(0, caplen), 20);
-
-    const options: Option[] = text(OPT_COMMENT, info.comment);
+    const options: Option[] = [];
+    if (info.comment !== undefined) options.push([OPT_COMMENT, this.comment(info.comment)]);
     if (info.direction) {
       const flags = new Uint8Array(4);
       wrLe32(flags, 0, info.direction === "in" ? EPB_INBOUND : EPB_OUTBOUND);
@@ -141,27 +140,47 @@ export class PcapngWriter {
       wrLe32(verdict, 1, info.verdict);
       options.push([EPB_VERDICT, verdict]);
     }
-    this.block(PCAPNG_EPB, body, fixed, options);
-  }
-
-  private block(type: number, body: Uint8Array, bodyLen: number, options: readonly Option[]): void {
-    // An option list ends with opt_endofopt; a block without options has none at all.
-    const optLen = options.length === 0 ? 0 : options.reduce((n, [, v]) => n + 4 + pad4(v.length), 4);
-    const total = 12 + bodyLen + optLen;
-    const out = new Uint8Array(total);
-    wrLe32(out, 0, type);
-    wrLe32(out, 4, total);
-    out.set(body, 8);
-    let at = 8 + bodyLen;
-    for (const [code, value] of options) {
-      wrLe16(out, at, code);
-      wrLe16(out, at + 2, value.length);
-      out.set(value, at + 4);
-      at += 4 + pad4(value.length);
-    }
-    wrLe32(out, total - 4, total);
+    const out = block(PCAPNG_EPB, 20 + pad4(caplen), options);
+    wrLe32(out, BODY, ifId);
+    wrLe32(out, BODY + 4, Math.floor(timeNs / 0x100000000));
+    wrLe32(out, BODY + 8, timeNs % 0x100000000);
+    wrLe32(out, BODY + 12, caplen);
+    wrLe32(out, BODY + 16, frame.length);
+    out.set(caplen === frame.length ? frame : frame.subarray(0, caplen), BODY + 20);
     this.sink(out);
   }
+
+  private comment(value: string): Uint8Array {
+    let bytes = this.comments.get(value);
+    if (!bytes) {
+      bytes = encode(value);
+      if (this.comments.size < MAX_CACHED) this.comments.set(value, bytes);
+    }
+    return bytes;
+  }
+}
+
+/** Bytes of type and length in front of a block's body. */
+const BODY = 8;
+
+/** A block with room for `bodyLen` bytes of body, which the caller fills, and its options. */
+function block(type: number, bodyLen: number, options: readonly Option[]): Uint8Array {
+  // An option list ends with opt_endofopt; a block without options has none at all.
+  let optLen = options.length === 0 ? 0 : 4;
+  for (const [, value] of options) optLen += 4 + pad4(value.length);
+  const total = BODY + bodyLen + optLen + 4;
+  const out = new Uint8Array(total);
+  wrLe32(out, 0, type);
+  wrLe32(out, 4, total);
+  let at = BODY + bodyLen;
+  for (const [code, value] of options) {
+    wrLe16(out, at, code);
+    wrLe16(out, at + 2, value.length);
+    out.set(value, at + 4);
+    at += 4 + pad4(value.length);
+  }
+  wrLe32(out, total - 4, total);
+  return out;
 }
 
 /** Collects blocks into one array: `const f = pcapngBuffer(); new PcapngWriter(f.sink); f.bytes()`. */
