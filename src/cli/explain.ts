@@ -7,7 +7,7 @@ import { explainFields } from "../report/explain-fields.ts";
 import { explainHook } from "../report/explain-hook.ts";
 import { type Paint, paintFor } from "../report/paint.ts";
 import { TABLES } from "../tables/schema.ts";
-import { packetTimeNs } from "../wire/capture-types.ts";
+import { type Capture, packetTimeNs } from "../wire/capture-types.ts";
 import { dissect } from "../wire/dissect.ts";
 import { hexdump, parseHex } from "../wire/hexdump.ts";
 import { isCapture, readCapture } from "../wire/pcap-reader.ts";
@@ -95,7 +95,7 @@ function readPacket(input: string, number: number): { frame: Uint8Array; from: s
   if (!bytes) return { frame: parseHex(input), from: "" };
   const name = input === "-" ? "stdin" : input;
   if (!isCapture(bytes)) return { frame: parseHex(bytes.toString("utf8"), name), from: ` from ${name}` };
-  const capture = readCapture(bytes);
+  const capture = captureOf(bytes, name);
   const packet = capture.packets[number - 1];
   if (!packet)
     throw new LabError("ERR_NO_PACKET", `${name} has no packet ${number}`, {
@@ -111,6 +111,15 @@ function readPacket(input: string, number: number): { frame: Uint8Array; from: s
   const comments = packet.comments.map((c) => `, ${c}`).join("");
   const from = ` · packet ${number} of ${capture.packets.length} in ${name}${at}, ${time}${comments}`;
   return { frame: packet.frame.slice(), from };
+}
+
+function captureOf(bytes: Uint8Array, name: string): Capture {
+  try {
+    return readCapture(bytes);
+  } catch (err) {
+    if (!(err instanceof LabError)) throw err;
+    throw new LabError(err.code, `${name}: ${err.message}`, { hint: err.hint, cause: err });
+  }
 }
 
 /** A file's bytes; undefined when there is no such file and the text may be hex. */

@@ -23,15 +23,27 @@ export function hexdump(b: Uint8Array, off = 0, end = b.length): string[] {
 /** A dump line: offset with a colon, then groups of hex digits up to two blanks or a `|` in front of the ASCII column. */
 const DUMP_LINE = /^\s*(?:0x)?[0-9a-f]{4,8}:\s+((?:[0-9a-f]{2,8} ?)+?)(?:\s*$| {2}.*$|\s*\|.*$)/i;
 
+const OFFSET = /^\s*(?:0x)?([0-9a-f]{4,8}):/i;
+
 /**
  * Bytes of pasted hex: bare digits, pairs with blanks, `:` or `-` between, a leading `0x`, or lines of a `tcpdump -x`,
- * `-XX` or `xxd` dump. Throws LabError ERR_HEX with line and column of what is no hex.
+ * `-XX` or `xxd` dump (of its first packet). Throws LabError ERR_HEX with line and column of what is no hex.
  */
 export function parseHex(text: string, file = "hex"): Uint8Array {
   const digits: string[] = [];
   let last = { line: 1, column: 1 };
-  text.split("\n").forEach((raw, i) => {
+  const lines = text.split("\n");
+  const isDump = lines.some((raw) => DUMP_LINE.test(raw));
+  let packets = 0;
+  lines.forEach((raw, i) => {
     const dump = DUMP_LINE.exec(raw);
+    if (isDump) {
+      // tcpdump prints a line of text in front of each packet's dump; only the first packet is read.
+      const offset = OFFSET.exec(raw);
+      if (!offset) return;
+      if (Number.parseInt(offset[1], 16) === 0) packets++;
+      if (packets > 1) return;
+    }
     const from = dump ? raw.indexOf(dump[1], raw.indexOf(":") + 1) : /^\s*(0x)?/i.exec(raw)![0].length;
     const to = dump ? from + dump[1].length : raw.length;
     for (let c = from; c < to; c++) {

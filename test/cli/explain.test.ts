@@ -100,6 +100,12 @@ describe("explain", () => {
         `172.1.0.2:33000 > 5.5.5.5:3200 UDP len=12  54 bytes · packet 2 of 2 in ${path}, egw/eth1 in, 00:00:00.001500, ingress: pass`,
       );
       const err = errorOf(() => explain(path, { ...defaults, packet: 3 }, plain));
+      writeFileSync(path, buf.bytes().subarray(0, 60));
+      const cut = errorOf(() => explain(path, defaults, plain));
+      expect([cut.code, cut.message]).toEqual([
+        "ERR_CAPTURE_FORMAT",
+        `${path}: byte 44: block of 44 bytes, but only 16 are left`,
+      ]);
       expect([err.code, err.hint]).toEqual(["ERR_NO_PACKET", "It has 2 packets; choose one with --packet N."]);
     });
   });
