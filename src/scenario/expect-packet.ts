@@ -78,14 +78,15 @@ function valueAt(view: Record<string, unknown>, path: readonly string[]): unknow
   return at;
 }
 
-/** `src: 1.1.1.1:4000` compares address and port in one text. */
+/** `src: 1.1.1.1:4000` compares address and port in one text; `src: "!=1.1.1.1"` must hold for both spellings. */
 function fieldOk(view: Record<string, unknown>, test: FieldTest): boolean {
   const value = valueAt(view, test.path);
-  if (test.matcher.test(value)) return true;
+  const ok = test.matcher.test(value);
+  const negated = test.matcher.text.startsWith("!=");
   const name = test.path[test.path.length - 1];
-  if ((name !== "src" && name !== "dst") || value === undefined) return false;
+  if (ok !== negated || (name !== "src" && name !== "dst") || value === undefined) return ok;
   const port = valueAt(view, [...test.path.slice(0, -1), name === "src" ? "sport" : "dport"]);
-  return port !== undefined && test.matcher.test(`${value}:${port}`);
+  return port === undefined ? ok : test.matcher.test(`${value}:${port}`);
 }
 
 function recordOk(query: PacketQuery, p: PacketRecord): boolean {

@@ -77,7 +77,9 @@ function tableState(
     });
   const position = source.valuePosition([...path, "table"]);
   const prefix = "table ";
-  return parseState(`${prefix}${[value.table, ...words].join(" ")}`, {
+  // Fields without a key are those of any entry.
+  const anyKey = value.has && value.table.trim().split(/\s+/).length === 2 ? ["*"] : [];
+  return parseState(`${prefix}${[value.table, ...anyKey, ...words].join(" ")}`, {
     ...ctx,
     position: { ...position, column: position.column - prefix.length },
   });
