@@ -37,11 +37,6 @@ export function readScenario(text: string, options: ReadOptions): Scenario {
   if (!parsed.success)
     throw schemaError("ERR_SCENARIO_SYNTAX", scenarioSchema, parsed.error, source.positionOf, [], DOC);
   const file = source.value as ScenarioFile;
-  if (file.topology === undefined)
-    throw new LabError("ERR_SCENARIO_SYNTAX", "the scenario has no topology", {
-      position: source.positionOf([]),
-      hint: "For example: topology: basic.cfg",
-    });
   const topology = parseInlineTopology(file.topology, {
     positionOf: source.positionOf,
     root: ["topology"],

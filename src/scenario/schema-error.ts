@@ -25,6 +25,11 @@ export function schemaError(
     const hint = didYouMean(issue.keys[0], known, `Known here: ${known.join(", ")}.`);
     return new LabError(code, `unknown key '${issue.keys[0]}'`, { position: positionOf([...root, ...at]), hint });
   }
+  if (path.length > 0 && issue.message.endsWith("received undefined"))
+    return new LabError(code, `${path.join(".")} is missing`, {
+      position: positionOf([...root, ...path]),
+      hint: `See ${doc}.`,
+    });
   const name = path.length === 0 ? "" : `${path.join(".")}: `;
   return new LabError(code, `${name}${issue.message.replace(/^Invalid input: /, "")}`, {
     position: positionOf([...root, ...path]),

@@ -95,7 +95,7 @@ class StateParser {
   /** A key in front of fields; undefined for `*`, and where fields or a count follow at once. */
   private key(table: TableName): TableQuery["key"] {
     const word = this.words[this.next];
-    if (!word || word.text === "count" || word.text === "absent") return undefined;
+    if (!word || [...fieldNames(table), "count", "absent"].includes(word.text)) return undefined;
     if (word.text === "*") {
       this.next++;
       return undefined;
