@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { TcpSocket } from "../../../src/sim/tcp/socket.ts";
 import { TCP_STATE } from "../../../src/sim/tcp/tcb.ts";
 import { L4_OFFSET, MS, SEC } from "../../../src/sim/types.ts";
 import { TCP_ACK, TCP_RST, TCP_SYN } from "../../../src/wire/tcp.ts";
@@ -68,42 +69,39 @@ describe("opening", () => {
     expect(b.events).toEqual(["connected", "ended", "closed"]);
   });
 
-  it("takes host unreachable as a reason for giving up, not as an order", () => {
+  it("gives up at once on unreachable while it opens, and takes it as a hint afterwards", () => {
     const pipe = new Pipe();
-    pipe.drop = (s) => s.timeNs < 2 * SEC;
-    const client = new Peer();
     pipe.b.listen(0, 80, () => new Peer());
-    const socket = pipe.a.connect(ADDR_B, 80, client);
-    const quote = () => {
+    const quote = (socket: TcpSocket, seq: number) => {
       const skb = pipe.pool.get(L4_OFFSET + 8);
       const view = skb.view;
       view.setUint32(skb.head + 26, ADDR_A);
       view.setUint32(skb.head + 30, ADDR_B);
       view.setUint16(skb.head + 34, socket.localPort);
       view.setUint16(skb.head + 36, 80);
-      view.setUint32(skb.head + 38, pipe.sent[0].seq);
+      view.setUint32(skb.head + 38, seq);
       return skb;
     };
-    pipe.ipA.icmp(3, 1, 0, quote());
-    pipe.run(10 * SEC);
-    expect(client.events).toEqual(["connected"]);
+    for (const [code, error] of [
+      [0, "ENETUNREACH"],
+      [1, "EHOSTUNREACH"],
+      [3, "ECONNREFUSED"],
+    ] as const) {
+      const client = new Peer();
+      const socket = pipe.a.connect(ADDR_B, 80, client);
+      pipe.ipA.icmp(3, code, 0, quote(socket, pipe.sent.at(-1)!.seq));
+      expect(client.events).toEqual([`closed ${error}`]);
+    }
 
+    const client = new Peer();
+    const socket = pipe.a.connect(ADDR_B, 80, client);
+    pipe.run(SEC);
     pipe.drop = () => true;
-    const other = new Peer();
-    const second = pipe.a.connect(ADDR_B, 80, other);
-    const skb = quote();
-    skb.view.setUint16(skb.head + 34, second.localPort);
-    skb.view.setUint32(skb.head + 38, pipe.sent.at(-1)!.seq);
-    pipe.ipA.icmp(3, 1, 0, skb);
-    pipe.run(200 * SEC);
-    expect(other.events).toEqual(["closed EHOSTUNREACH"]);
-
-    const third = new Peer();
-    const refused = pipe.a.connect(ADDR_B, 80, third);
-    skb.view.setUint16(skb.head + 34, refused.localPort);
-    skb.view.setUint32(skb.head + 38, pipe.sent.at(-1)!.seq);
-    pipe.ipA.icmp(3, 3, 0, skb);
-    expect(third.events).toEqual(["closed ECONNREFUSED"]);
+    socket.write(source(randomBytes(2, 100)));
+    pipe.ipA.icmp(3, 1, 0, quote(socket, pipe.sent.at(-1)!.seq));
+    expect(client.events).toEqual(["connected"]);
+    pipe.run(2000 * SEC);
+    expect(client.events).toEqual(["connected", "closed EHOSTUNREACH"]);
   });
 
   it("knows no route and no free pair before it sends anything", () => {
