@@ -4,7 +4,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { createInterface, type Interface } from "node:readline/promises";
+import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { Command, InvalidArgumentError } from "commander";
 import type { Lab } from "../scenario/lab.ts";
@@ -93,13 +93,14 @@ async function interactive(
   rl.on("history", (all: string[]) => {
     lines = all;
   });
+  const next = lineReader(rl);
   try {
-    for (
-      let line = await ask(rl, session.prompt, output);
-      line !== undefined;
-      line = await ask(rl, session.prompt, output)
-    )
-      if ((await session.execute(line)) === "exit") break;
+    for (;;) {
+      rl.setPrompt(session.prompt);
+      rl.prompt();
+      const line = await next();
+      if (line === undefined || (await session.execute(line)) === "exit") break;
+    }
   } finally {
     rl.close();
     if (history !== undefined && lines !== undefined) writeHistory(history, lines);
@@ -107,28 +108,36 @@ async function interactive(
   return 0;
 }
 
-/** The next line; an empty one for Ctrl-C, undefined at the end (Ctrl-D). */
-function ask(rl: Interface, prompt: string, output: Writable): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const abort = new AbortController();
-    const done = (line: string | undefined): void => {
-      rl.off("close", closed);
-      rl.off("SIGINT", interrupted);
-      resolve(line);
-    };
-    const closed = (): void => {
-      output.write("\n");
-      done(undefined);
-    };
-    const interrupted = (): void => {
-      abort.abort();
-      output.write("^C\n");
-      done("");
-    };
-    rl.once("close", closed);
-    rl.once("SIGINT", interrupted);
-    rl.question(prompt, { signal: abort.signal }).then(done, () => done(abort.signal.aborted ? "" : undefined));
+/**
+ * Gives the lines as they are typed, also those that arrive while a command still runs (pasted text); an empty line for
+ * Ctrl-C, undefined at the end (Ctrl-D).
+ */
+function lineReader(rl: Interface): () => Promise<string | undefined> {
+  const typed: string[] = [];
+  let closed = false;
+  let wake = (): void => {};
+  rl.on("line", (line) => {
+    typed.push(line);
+    wake();
   });
+  rl.on("close", () => {
+    closed = true;
+    wake();
+  });
+  rl.on("SIGINT", () => {
+    // Leaves what was typed, as a shell does: to the end of the line, then everything before the cursor.
+    rl.write(null, { ctrl: true, name: "e" });
+    rl.write(null, { ctrl: true, name: "u" });
+    typed.push("");
+    wake();
+  });
+  return async () => {
+    if (typed.length === 0 && !closed)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    return typed.shift();
+  };
 }
 
 /** XDG base directory specification: state goes to $XDG_STATE_HOME, ~/.local/state without it. */

@@ -27,7 +27,13 @@ export class YamlSource {
         hint: `At most ${MAX_YAML_CHARS} are read. Use repeat, or generate in the topology.`,
       });
     this.refuseDepth(text);
-    const doc = parseDocument(text, { lineCounter: this.lines, prettyErrors: false, version: "1.2", schema: "core" });
+    const doc = parseDocument(text, {
+      lineCounter: this.lines,
+      prettyErrors: false,
+      version: "1.2",
+      schema: "core",
+      stringKeys: true,
+    });
     // A warning is a tag or directive that would be ignored: it means something else than its author thinks.
     const problem = doc.errors[0] ?? doc.warnings[0];
     if (problem) throw this.error(problem.message.split("\n")[0], problem.pos[0], hintFor(problem.code));
