@@ -220,6 +220,8 @@ export class Machine {
         }
     }
     twin.clear();
+    // An array cannot be drained.
+    if (isArray) kernel.clear();
     return diff;
   }
 

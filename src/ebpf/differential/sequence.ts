@@ -4,6 +4,7 @@
  */
 import { Xoshiro128 } from "../../sim/rng.ts";
 import type { Rng } from "../../sim/types.ts";
+import { rdLe32 } from "../../tables/layout.ts";
 import { sessionEntry, TABLES, type TableName, TX_PROXY } from "../../tables/schema.ts";
 import { endpointWord } from "../../tables/tables.ts";
 import { rd16, rd32, wr16 } from "../../wire/bytes.ts";
@@ -171,30 +172,22 @@ export class SequenceRunner {
     }
     if (e < 0) return;
     const entry = map.valueOffset(e);
-    const id =
-      (map.values[entry] |
-        (map.values[entry + 1] << 8) |
-        (map.values[entry + 2] << 16) |
-        (map.values[entry + 3] << 24)) >>>
-      0;
-    const t = TUNNEL.find1(id);
+    const t = TUNNEL.find1(rdLe32(map.values, entry));
     if (t < 0) return;
     const v = TUNNEL.values;
     const local = TUNNEL.valueOffset(t);
-    const sum =
-      0x4500 +
-      0x4011 +
-      rd16(b, ip + 2) +
-      GUE_OVERHEAD +
-      rd16(b, ip + 6) +
-      rd16(v, local) +
-      rd16(v, local + 2) +
-      rd16(v, local + 8) +
-      rd16(v, local + 10);
-    const carries = sum >>> 16;
-    wr16(b, ip + 4, 0xffff - (sum & 0xffff) - rng.below(carries + 1));
+    const words = [0x4500, 0x4011, rd16(b, ip + 2) + GUE_OVERHEAD, rd16(b, ip + 6)];
+    for (const off of [0, 2, 8, 10]) words.push(rd16(v, local + off));
+    // Words may be summed in either byte order; which carries there are depends on it.
+    const order = rng.below(2) === 0 ? swap16 : same16;
+    const sum = words.reduce((total, word) => total + order(word), 0);
+    const id = 0xffff - (sum & 0xffff) - rng.below((sum >>> 16) + 1);
+    wr16(b, ip + 4, order(id));
   }
 }
+
+const swap16 = (v: number): number => ((v & 0xff) << 8) | ((v >>> 8) & 0xff);
+const same16 = (v: number): number => v & 0xffff;
 
 function recordRows(into: Case, state: TableState, epoch: Uint8Array): void {
   for (const t of FILLED as readonly FilledTable[]) {
