@@ -4,71 +4,23 @@
  * hold has a spelling, and parsing it gives the same bytes.
  */
 import { REASON, REASON_NAMES, type ReasonName } from "../tables/reasons.ts";
-import { RX_FLAGS, TABLE_NAMES, TABLES, type TableName, TX_FLAGS } from "../tables/schema.ts";
+import { TABLE_NAMES, TABLES, type TableName } from "../tables/schema.ts";
 import type { TableStores } from "../tables/tables.ts";
+import {
+  type Endpoint,
+  type FlagSide,
+  flagNames,
+  formatEndpoint,
+  formatServiceId,
+  formatSession,
+  parseEndpoint,
+  parseFlags,
+  parseServiceId,
+  parseSession,
+} from "../tables/text.ts";
 import { fromHex, toHex } from "../wire/bytes.ts";
-import { formatIpv4, IPPROTO_TCP, IPPROTO_UDP, parseIpv4 } from "../wire/ipv4.ts";
+import { IPPROTO_UDP } from "../wire/ipv4.ts";
 import { fieldsOf, type Json, type JsonObject, problem, textOf, uintOf, type Where } from "./vector-check.ts";
-
-/** An endpoint in host order. */
-export interface Endpoint {
-  ip: number;
-  port: number;
-  proto: number;
-}
-
-const PROTO_NAMES: Readonly<Record<number, string>> = { [IPPROTO_TCP]: "tcp", [IPPROTO_UDP]: "udp" };
-
-/** `tcp`, `udp` or the number. */
-export const formatProto = (proto: number): string => PROTO_NAMES[proto] ?? String(proto);
-
-/** `tcp 1.1.1.1:4000`; without the protocol where it is `bare`, the one that goes without saying. */
-export function formatEndpoint(e: Endpoint, bare?: number): string {
-  const text = `${formatIpv4(e.ip)}:${e.port}`;
-  return e.proto === bare ? text : `${formatProto(e.proto)} ${text}`;
-}
-
-/** The reverse; undefined when it is no endpoint. Without `bare`, the protocol must be there. */
-export function parseEndpoint(text: string, bare?: number): Endpoint | undefined {
-  const m = /^(?:(\S+) )?([0-9.]+):(0|[1-9]\d{0,4})$/.exec(text);
-  if (m === null) return undefined;
-  const proto = m[1] === undefined ? bare : parseProto(m[1]);
-  const ip = parseIpv4(m[2]);
-  const port = Number(m[3]);
-  if (proto === undefined || ip === undefined || port > 0xffff) return undefined;
-  return { ip, port, proto };
-}
-
-function parseProto(text: string): number | undefined {
-  if (text === "tcp") return IPPROTO_TCP;
-  if (text === "udp") return IPPROTO_UDP;
-  return /^(0|[1-9]\d{0,2})$/.test(text) && Number(text) <= 255 ? Number(text) : undefined;
-}
-
-/** Flag names joined by `+`, `0` for none, with the bits that have no name as a number: `gue+dump`, `proxy+64`. */
-export function formatFlags(side: "rx" | "tx", value: number): string {
-  const names: string[] = [];
-  let rest = value;
-  for (const [name, bit] of Object.entries(side === "rx" ? RX_FLAGS : TX_FLAGS)) {
-    if ((value & bit) === 0) continue;
-    names.push(name);
-    rest -= bit;
-  }
-  if (rest > 0 || names.length === 0) names.push(String(rest));
-  return names.join("+");
-}
-
-/** Flags from a number in text, names joined by `+`, or both; undefined when a word is neither. */
-export function parseFlags(side: "rx" | "tx", text: string): number | undefined {
-  const known: Readonly<Record<string, number>> = side === "rx" ? RX_FLAGS : TX_FLAGS;
-  let value = 0;
-  for (const word of text.split("+")) {
-    const bit = Object.hasOwn(known, word) ? known[word] : /^(0|[1-9]\d{0,9})$/.test(word) ? Number(word) : undefined;
-    if (bit === undefined || bit > 0xffffffff) return undefined;
-    value = (value | bit) >>> 0;
-  }
-  return value;
-}
 
 /** Spelling of one table. */
 export interface TableText {
@@ -106,10 +58,10 @@ function keyOf(json: Json | undefined, at: Where): Uint8Array {
   return key;
 }
 
-function flagsOf(side: "rx" | "tx", json: Json | undefined, at: Where): number {
+function flagsOf(side: FlagSide, json: Json | undefined, at: Where): number {
   if (json === undefined) return 0;
   if (typeof json !== "string") return uintOf(json, U32, at);
-  const names = Object.keys(side === "rx" ? RX_FLAGS : TX_FLAGS).join(", ");
+  const names = flagNames(side).join(", ");
   return (
     parseFlags(side, json) ??
     problem("ERR_VECTOR_VALUE", `'${json}' are no ${side} flags`, at, `Write a number, or of ${names} joined by '+'.`)
@@ -198,21 +150,20 @@ export const TABLE_TEXT = {
   session: {
     table: "SESSION",
     parseKey(text, at) {
-      const m = /^(\S+ \S+) > (.+)$/.exec(text);
-      const client = m === null ? undefined : parseEndpoint(m[1]);
-      const backend = m === null || client === undefined ? undefined : parseEndpoint(m[2], client.proto);
-      if (client === undefined || backend === undefined)
+      const session = parseSession(text);
+      if (session === undefined)
         problem(
           "ERR_VECTOR_VALUE",
           `'${text}' is not a session`,
           { ...at, key: true },
           'Write "tcp 172.1.0.2:33000 > 1.1.1.1:4000", the client first.',
         );
+      const { client, backend } = session;
       return TABLES.SESSION.key.encode({ client: withPad(client), backend: withPad(backend) });
     },
     formatKey(key) {
       const k = TABLES.SESSION.key.decode(key);
-      return `${formatEndpoint(k.client)} > ${formatEndpoint(k.backend, k.client.proto)}`;
+      return formatSession(k.client, k.backend);
     },
     parseValue(json, at) {
       const f = fieldsOf(json, at, ["tunnel", "group", "service", "key", "proxy"], ["epoch"]);
@@ -231,15 +182,12 @@ export const TABLE_TEXT = {
   verify: {
     table: "VERIFY",
     parseKey(text, at) {
-      const m = /^(0|[1-9]\d{0,4})\/(0|[1-9]\d{0,4})$/.exec(text);
-      if (m === null || Number(m[1]) > U16 || Number(m[2]) > U16)
+      const id = parseServiceId(text);
+      if (id === undefined)
         problem("ERR_VECTOR_VALUE", `'${text}' is not a group and service`, { ...at, key: true }, 'Write "1/100".');
-      return TABLES.VERIFY.key.encode({ group: Number(m[1]), service: Number(m[2]) });
+      return TABLES.VERIFY.key.encode(id);
     },
-    formatKey(key) {
-      const k = TABLES.VERIFY.key.decode(key);
-      return `${k.group}/${k.service}`;
-    },
+    formatKey: (key) => formatServiceId(TABLES.VERIFY.key.decode(key)),
     parseValue(json, at) {
       const f = fieldsOf(json, at, ["key", "tunnel", "proxy", "backend"]);
       return TABLES.VERIFY.value.encode({

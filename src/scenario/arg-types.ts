@@ -1,10 +1,10 @@
 /** Reads one word of a command by its parameter's type. */
 import { parseKey } from "../control/key.ts";
 import { LabError } from "../errors.ts";
+import { flagNames, parseFlags } from "../tables/text.ts";
 import { fromHex } from "../wire/bytes.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, parseIpv4 } from "../wire/ipv4.ts";
 import type { ArgValue, EndpointArg, LinkChange, OptionSpec, ParamSpec, ParamType } from "./command.ts";
-import { flagNames, parseFlags } from "./flags.ts";
 import { didYouMean } from "./suggest.ts";
 import type { LinkProps } from "./topology.ts";
 import * as units from "./units.ts";
@@ -64,7 +64,8 @@ export function parseEndpointArg(text: string): EndpointArg | undefined {
   return i < 0 || ip === undefined || port === undefined ? undefined : { ip, port };
 }
 
-const EXPECTED: Record<ParamType, string> = {
+/** How a value of each type is written, for messages and docs. */
+export const EXPECTED: Record<ParamType, string> = {
   host: "a host",
   hosts: "hosts",
   nic: "an interface name such as eth1",
@@ -202,9 +203,9 @@ function readLink(text: string, ctx: ArgContext): string | BadArgument | undefin
 }
 
 function readFlags(text: string, side: "rx" | "tx"): number | BadArgument | undefined {
-  const bits = parseFlags(text, side);
+  const bits = parseFlags(side, text);
   if (bits !== undefined || !/^[a-z+]+$/i.test(text)) return bits;
-  const wrong = text.split("+").find((name) => parseFlags(name, side) === undefined) ?? text;
+  const wrong = text.split("+").find((name) => parseFlags(side, name) === undefined) ?? text;
   return new BadArgument(
     `"${wrong}" is no ${side === "rx" ? "ingress" : "egress"} flag`,
     didYouMean(wrong, flagNames(side), `The flags are ${flagNames(side).join(", ")}.`),

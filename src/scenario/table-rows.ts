@@ -16,9 +16,19 @@ import { formatKey, parseKey } from "../control/key.ts";
 import type { TableStore } from "../tables/map.ts";
 import { REASON, REASON_NAMES, type ReasonName } from "../tables/reasons.ts";
 import { TABLES, type TableName } from "../tables/schema.ts";
-import { formatIpv4, IPPROTO_TCP, IPPROTO_UDP } from "../wire/ipv4.ts";
-import { parseEndpointArg, parseUint } from "./arg-types.ts";
-import { formatFlags, parseFlags } from "./flags.ts";
+import {
+  type Endpoint,
+  formatEndpoint,
+  formatFlags,
+  formatServiceId,
+  formatSession,
+  parseEndpoint,
+  parseFlags,
+  parseServiceId,
+  parseSession,
+} from "../tables/text.ts";
+import { IPPROTO_UDP } from "../wire/ipv4.ts";
+import { parseUint } from "./arg-types.ts";
 
 /** One entry as text. */
 export interface TableRow {
@@ -26,20 +36,13 @@ export interface TableRow {
   fields: Record<string, string>;
 }
 
-interface Ep {
-  ip: number;
-  port: number;
-  proto: number;
-  pad: number;
-}
 // biome-ignore lint/suspicious/noExplicitAny: a decoded struct of whichever table
 type Decoded = any;
 
-const PROTOS: Record<number, string> = { [IPPROTO_TCP]: "tcp", [IPPROTO_UDP]: "udp" };
-/** `172.1.0.3:5000` */
-const bare = (e: Ep): string => `${formatIpv4(e.ip)}:${e.port}`;
+/** `172.1.0.3:5000`, an endpoint of a tunnel. */
+const bare = (e: Endpoint): string => formatEndpoint(e, IPPROTO_UDP);
 /** `tcp 1.1.1.1:4000` */
-const full = (e: Ep): string => `${PROTOS[e.proto] ?? e.proto} ${bare(e)}`;
+const full = (e: Endpoint): string => formatEndpoint(e);
 const num = (v: number): string => String(v);
 
 interface TableText {
@@ -71,13 +74,13 @@ const byEndpoint = {
   keyForm: "a protocol and an endpoint such as tcp 1.1.1.1:4000",
   keyWords: 2,
   key: full,
-  parse: parseFull,
+  parse: padded,
 };
 
 const TEXT: Record<TableName, TableText> = {
   CONFIG: {
     ...byNumber(0xffffffff, "an interface index"),
-    fields: { rx: (v) => formatFlags(v.rx, "rx"), tx: (v) => formatFlags(v.tx, "tx"), mtu: (v) => num(v.mtu) },
+    fields: { rx: (v) => formatFlags("rx", v.rx), tx: (v) => formatFlags("tx", v.tx), mtu: (v) => num(v.mtu) },
   },
   TUNNEL: {
     ...byNumber(0xffffffff, "a tunnel id such as 65736 (group * 65536 + service)"),
@@ -87,25 +90,25 @@ const TEXT: Record<TableName, TableText> = {
     keyForm: "an endpoint such as 172.1.0.3:5000",
     keyWords: 1,
     key: bare,
-    parse: (text) => parseFull(`udp ${text}`),
+    parse: (text) => padded(text, IPPROTO_UDP),
     fields: { tunnel: one.value },
   },
   ENCAP: { ...byEndpoint, fields: { tunnel: (v) => num(v.tunnel), ...service } },
   SESSION: {
     keyForm: "a session such as tcp 172.1.0.2:33000 > 1.1.1.1:4000",
     keyWords: 4,
-    key: (k) => `${full(k.client)} > ${bare(k.backend)}`,
-    parse: parseSession,
+    key: (k) => formatSession(k.client, k.backend),
+    parse: (text) => {
+      const session = parseSession(oneBlank(text));
+      return session && { client: { ...session.client, pad: 0 }, backend: { ...session.backend, pad: 0 } };
+    },
     fields: { tunnel: (v) => num(v.tunnel), ...service, proxy: (v) => full(v.proxy), epoch: (v) => num(v.epoch) },
   },
   VERIFY: {
     keyForm: "group/service such as 1/200",
     keyWords: 1,
-    key: (k) => `${k.group}/${k.service}`,
-    parse: (text) => {
-      const [group, id] = text.split("/").map((part) => parseUint(part, 0xffff));
-      return group === undefined || id === undefined ? undefined : { group, service: id };
-    },
+    key: formatServiceId,
+    parse: parseServiceId,
     fields: {
       key: service.key,
       tunnel: (v) => num(v.tunnel),
@@ -131,19 +134,11 @@ const TEXT: Record<TableName, TableText> = {
   },
 };
 
-function parseFull(text: string): (Ep & Record<string, unknown>) | undefined {
-  const [proto, rest, ...more] = text.split(/\s+/);
-  const endpoint = rest === undefined ? undefined : parseEndpointArg(rest);
-  const number = proto === "tcp" ? IPPROTO_TCP : proto === "udp" ? IPPROTO_UDP : undefined;
-  if (!endpoint || number === undefined || more.length > 0) return undefined;
-  return { ...endpoint, proto: number, pad: 0 };
-}
+const oneBlank = (text: string): string => text.replace(/\s+/g, " ");
 
-function parseSession(text: string): Record<string, unknown> | undefined {
-  const [proto, client, arrow, backend, ...more] = text.split(/\s+/);
-  const from = parseFull(`${proto} ${client}`);
-  const to = parseFull(`${proto} ${backend}`);
-  return from && to && arrow === ">" && more.length === 0 ? { client: from, backend: to } : undefined;
+function padded(text: string, bareProto?: number): Record<string, unknown> | undefined {
+  const e = parseEndpoint(oneBlank(text), bareProto);
+  return e && { ...e, pad: 0 };
 }
 
 export const keyForm = (name: TableName): string => TEXT[name].keyForm;
@@ -188,6 +183,6 @@ export function normaliseField(table: TableName, field: string, text: string): s
       return text; // A pattern, or not a key: compared as it stands.
     }
   if (table !== "CONFIG" || (field !== "rx" && field !== "tx")) return text;
-  const bits = parseFlags(text, field);
-  return bits === undefined ? text : formatFlags(bits, field);
+  const bits = parseFlags(field, text);
+  return bits === undefined ? text : formatFlags(field, bits);
 }
