@@ -1,6 +1,7 @@
 /** pfc_* and port_*: the control plane of the host in front. */
 import type { Endpoint } from "../../../control/control.ts";
 import { formatTables } from "../../../scenario/table-print.ts";
+import { formatPorts } from "../../../scenario/until.ts";
 import { gueDefaultTunnelId } from "../../../wire/gue.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
 import { bytes, flag, num, optNum, str } from "../args.ts";
@@ -73,7 +74,7 @@ export const PFC: Handlers = {
 
   port_list(lab, cmd) {
     const { pool } = hostOf(lab, cmd).control;
-    const output = [`free: ${pool.list().join(" ")}`, `allocated: ${pool.allocated().join(" ")}`];
+    const output = [`free: ${formatPorts(pool.list())}`, `allocated: ${formatPorts(pool.allocated())}`];
     return printed(output, { ports: pool.list() });
   },
 };
