@@ -17,6 +17,8 @@ export class Skb {
   /** Payload bytes per segment of a GSO packet; 0 = not GSO. */
   gsoSize = 0;
   mark = 0;
+  /** Length of the largest fragment that the packet was reassembled from (IPCB frag_max_size); 0 = it came whole. */
+  fragMaxSize = 0;
   /** The VLAN tag that the kernel keeps beside the frame, TCI with 0x10000 set where there is one; 0 = none. */
   vlan = 0;
   /** Others who hold the same frame; while above 0 nobody may change it (a flooded frame in the simulator). */
@@ -51,7 +53,7 @@ export class Skb {
     if (this.buf.length < HEADROOM + len) this.buf = new Uint8Array(HEADROOM + len);
     this.head = HEADROOM;
     this.end = HEADROOM + len;
-    this.gsoSize = this.mark = this.vlan = 0;
+    this.gsoSize = this.mark = this.vlan = this.fragMaxSize = 0;
   }
 
   /** Takes a copy of a frame. */

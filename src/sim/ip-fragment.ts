@@ -164,6 +164,7 @@ export class Reassembler {
     const ip = whole.head + ETH_HLEN;
     whole.buf.set(first.buf.subarray(first.head, first.head + ETH_HLEN + hlen), whole.head);
     for (const { off, len, skb } of q.parts) {
+      whole.fragMaxSize = Math.max(whole.fragMaxSize, len + ipHlen(skb.buf, skb.head + ETH_HLEN));
       const from = skb.head + ETH_HLEN + ipHlen(skb.buf, skb.head + ETH_HLEN);
       whole.buf.set(skb.buf.subarray(from, from + len), ip + hlen + off);
       this.env.pool.put(skb);

@@ -254,7 +254,7 @@ export class IpStack implements IpLayer {
       return;
     }
     const mtu = dst.dev.mtu;
-    if (skb.end - ip > mtu && (ipFragOff(buf, ip) & IP_DF) !== 0) {
+    if ((skb.fragMaxSize || skb.end - ip) > mtu && (ipFragOff(buf, ip) & IP_DF) !== 0) {
       this.icmp?.sendError(ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu, skb, dev);
       this.drop("larger than the next hop's MTU, and DF is set", skb);
       return;
@@ -296,11 +296,13 @@ export class IpStack implements IpLayer {
       this.filtered(skb);
       return;
     }
-    if (skb.end - ip <= mtu) {
+    // What connection tracking put together goes on in pieces no larger than it came.
+    const limit = skb.fragMaxSize === 0 ? mtu : Math.min(mtu, skb.fragMaxSize);
+    if (skb.end - ip <= limit) {
       dst.dev.xmit(skb, dst.neighbour);
       return;
     }
-    this.finishFragments(skb, dst, mtu);
+    this.finishFragments(skb, dst, limit);
   }
 
   /** On its own, because a closure in `finish` would cost every packet an allocation. */

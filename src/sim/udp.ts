@@ -50,6 +50,8 @@ export class UdpSocket {
   peerPort = 0;
   pmtuMode: PmtuMode = "want";
   onReceive: UdpReceiver | undefined;
+  /** Called when an ICMP message brings an error; without it the error waits for `send` or `takeError`. */
+  onError: ((error: UdpStatus) => void) | undefined;
   received = 0;
 
   readonly layer: UdpLayer;
@@ -87,7 +89,8 @@ export class UdpSocket {
   }
 
   setError(error: UdpStatus): void {
-    this.pending = error;
+    if (this.onError === undefined) this.pending = error;
+    else this.onError(error);
   }
 
   close(): void {

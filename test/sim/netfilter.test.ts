@@ -6,6 +6,7 @@ import { SimEnv } from "../../src/sim/env.ts";
 import { Host } from "../../src/sim/host.ts";
 import { ping } from "../../src/sim/ping.ts";
 import { SEC } from "../../src/sim/types.ts";
+import { rd16 } from "../../src/wire/bytes.ts";
 import { ip, plug, record } from "./network.ts";
 
 const rule = (host: Host, text: string) => applyIptables(host.netfilter, parseIptables(text.split(" ")));
@@ -56,6 +57,23 @@ test("fragments are put together before translation and cut again behind it", ()
   expect(p.result.received).toBe(1);
   expect(nat.ip.forwarded).toBe(2);
   expect(env.pool.outstanding).toBe(0);
+});
+
+test("what was put together goes on in pieces no larger than it came, though larger ones would fit", () => {
+  const { env, inside, nat, rec } = natted();
+  inside.nics[0].mtu = 600;
+  const p = ping(inside, ip("172.1.0.2"), { count: 1, size: 1200 });
+  env.clock.run(5 * SEC);
+  expect(p.result.received).toBe(1);
+  expect(nat.ip.forwarded).toBe(2);
+  const sizes = (direction: string, nic: string) =>
+    rec.packets
+      .filter((r) => r.nic === nic && r.direction === direction && rd16(r.frame, 12) === 0x800)
+      .map((r) => rd16(r.frame, 16));
+  // 1,228 bytes in steps of 576 behind each header; the answer comes whole and is not cut.
+  expect(sizes("in", "nat/eth2")).toEqual([596, 596, 76]);
+  expect(sizes("out", "nat/eth1")).toEqual([596, 596, 76]);
+  expect(sizes("out", "nat/eth2")).toEqual([1228]);
 });
 
 test("unasked-for packets to the inside are dropped by the rule that says so", () => {

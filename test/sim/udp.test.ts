@@ -98,6 +98,19 @@ describe("errors", () => {
     expect(loose.takeError()).toBe("ok");
   });
 
+  test("who waits for an answer hears of the error at once, and once", () => {
+    const { env, hosts } = lan(2);
+    const s = hosts[0].udp.bind(0, 0)!;
+    const heard: [string, number][] = [];
+    s.onError = (error) => heard.push([error, env.clock.now]);
+    s.connect(B, 4242);
+    s.send(bytes("x"));
+    env.clock.run(SEC);
+    expect(heard.map(([error]) => error)).toEqual(["ECONNREFUSED"]);
+    expect(heard[0][1]).toBeLessThan(SEC);
+    expect(s.send(bytes("x"))).toBe("ok");
+  });
+
   test("no route, and a neighbour that does not answer", () => {
     const { env, hosts } = lan(2);
     const s = hosts[0].udp.bind(0, 0)!;

@@ -66,9 +66,7 @@ export const REQUESTS: Handlers = {
     const size = num(cmd, "size");
     const task = new Task<CommandResult>();
     const started = host.ip.clock.now;
-    const timer = host.ip.clock.timer(() =>
-      finish({ error: socket?.takeError() === "ok" ? "ETIMEDOUT" : "ECONNREFUSED" }),
-    );
+    const timer = host.ip.clock.timer(() => finish({ error: "ETIMEDOUT" }));
     const socket = host.udp.bind(0, optNum(cmd, "localPort") ?? 0, (buf, off, len) => {
       const hasher = lab.sha256();
       hasher.update(buf, off, len);
@@ -90,10 +88,12 @@ export const REQUESTS: Handlers = {
     };
     socket.pmtuMode = flag(cmd, "df") ? "do" : "dont";
     socket.connect(ip, port);
+    // A receiver that waits is woken by an ICMP error, as recv(2) is.
+    socket.onError = (error) => finish({ error });
     const status = socket.send(udpRequest(size, optNum(cmd, "reply")));
     if (status !== "ok") finish({ error: status });
     else if (flag(cmd, "noReply")) finish({});
-    else timer.start(optNum(cmd, "timeout") ?? SEC);
+    else if (!task.settled) timer.start(optNum(cmd, "timeout") ?? SEC);
     return task;
   },
 };
