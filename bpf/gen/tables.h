@@ -21,6 +21,8 @@
 #define HOOK_INGRESS 0
 #define HOOK_EGRESS 1
 #define EVENT_DATA_LEN 128
+#define EVENT_HAS_ENTRY 1
+#define EVENT_PROXY 2
 
 /* Slots of REASON. */
 enum reason {
@@ -198,23 +200,27 @@ struct event {
 	__u32 hook;
 	__u32 reason;
 	__u32 verdict;
+	__u32 flags;
 	__u32 tunnel;
+	struct service_id id;
 	__u32 len_in;
 	__u32 len_out;
 	__u32 caplen;
 	__u8 data[128];
 };
-_Static_assert(sizeof(struct event) == 168, "event");
+_Static_assert(sizeof(struct event) == 176, "event");
 _Static_assert(__builtin_offsetof(struct event, time) == 0, "event.time");
 _Static_assert(__builtin_offsetof(struct event, ifindex) == 8, "event.ifindex");
 _Static_assert(__builtin_offsetof(struct event, hook) == 12, "event.hook");
 _Static_assert(__builtin_offsetof(struct event, reason) == 16, "event.reason");
 _Static_assert(__builtin_offsetof(struct event, verdict) == 20, "event.verdict");
-_Static_assert(__builtin_offsetof(struct event, tunnel) == 24, "event.tunnel");
-_Static_assert(__builtin_offsetof(struct event, len_in) == 28, "event.len_in");
-_Static_assert(__builtin_offsetof(struct event, len_out) == 32, "event.len_out");
-_Static_assert(__builtin_offsetof(struct event, caplen) == 36, "event.caplen");
-_Static_assert(__builtin_offsetof(struct event, data) == 40, "event.data");
+_Static_assert(__builtin_offsetof(struct event, flags) == 24, "event.flags");
+_Static_assert(__builtin_offsetof(struct event, tunnel) == 28, "event.tunnel");
+_Static_assert(__builtin_offsetof(struct event, id) == 32, "event.id");
+_Static_assert(__builtin_offsetof(struct event, len_in) == 36, "event.len_in");
+_Static_assert(__builtin_offsetof(struct event, len_out) == 40, "event.len_out");
+_Static_assert(__builtin_offsetof(struct event, caplen) == 44, "event.caplen");
+_Static_assert(__builtin_offsetof(struct event, data) == 48, "event.data");
 
 /* interface -> flags of its two hooks and its MTU */
 struct {

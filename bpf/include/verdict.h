@@ -61,7 +61,9 @@ static __always_inline void event_end(struct __sk_buff *skb, struct hook *h, __u
 	event->hook = h->hook;
 	event->reason = reason;
 	event->verdict = verdict;
+	event->flags = (h->has_entry ? EVENT_HAS_ENTRY : 0) | (h->tx & TX_PROXY ? EVENT_PROXY : 0);
 	event->tunnel = h->tunnel;
+	event->id = h->id;
 	event->len_in = h->len_in;
 	event->len_out = skb->len;
 	bpf_ringbuf_submit(event, 0);

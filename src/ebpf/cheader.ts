@@ -5,7 +5,16 @@
 import type { Struct } from "../tables/layout.ts";
 import { REASON, REASON_NAMES, REASONS } from "../tables/reasons.ts";
 import { RX_FLAGS, TABLE_NAMES, TABLES, type TableDef, TX_FLAGS } from "../tables/schema.ts";
-import { EVENT_DATA_LEN, EVENTS_NAME, EVENTS_SIZE, event, HOOK_EGRESS, HOOK_INGRESS } from "./event.ts";
+import {
+  EVENT_DATA_LEN,
+  EVENT_HAS_ENTRY,
+  EVENT_PROXY,
+  EVENTS_NAME,
+  EVENTS_SIZE,
+  event,
+  HOOK_EGRESS,
+  HOOK_INGRESS,
+} from "./event.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a struct of any shape
 type AnyStruct = Struct<any>;
@@ -92,6 +101,8 @@ export function tablesHeader(): string {
     `#define HOOK_INGRESS ${HOOK_INGRESS}`,
     `#define HOOK_EGRESS ${HOOK_EGRESS}`,
     `#define EVENT_DATA_LEN ${EVENT_DATA_LEN}`,
+    `#define EVENT_HAS_ENTRY ${EVENT_HAS_ENTRY}`,
+    `#define EVENT_PROXY ${EVENT_PROXY}`,
     "",
     "/* Slots of REASON. */",
     "enum reason {",
