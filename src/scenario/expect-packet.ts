@@ -21,6 +21,8 @@ interface FieldTest {
 export interface PacketQuery {
   /** `HOST` or `HOST/NIC`; undefined: anywhere. */
   at?: string;
+  host?: string;
+  nic?: string;
   direction?: "in" | "out";
   /** The hook's reason, by name. */
   reason?: Matcher;
@@ -40,7 +42,10 @@ export function compilePacket(
   positionOf: (path: string[]) => Position | undefined,
 ): PacketQuery {
   const query: PacketQuery = { fields: [], count, since };
-  if (typeof spec.at === "string") query.at = spec.at;
+  if (typeof spec.at === "string") {
+    query.at = spec.at;
+    [query.host, query.nic] = spec.at.split("/");
+  }
   if (spec.direction === "in" || spec.direction === "out") query.direction = spec.direction;
   if (spec.reason !== undefined) query.reason = compileMatcher(spec.reason as MatcherSpec, positionOf(["reason"]));
   const walk = (part: PacketSpec, path: string[]): void => {
@@ -89,9 +94,23 @@ function fieldOk(view: Record<string, unknown>, test: FieldTest): boolean {
   return port === undefined ? ok : test.matcher.test(`${value}:${port}`);
 }
 
+type View = Record<string, unknown>;
+
+/** Views of the frames of a lab's list of records, which only grows: a scenario looks at the same packets again and again. */
+const cache = new WeakMap<readonly PacketRecord[], View[]>();
+
+function viewsOf(records: readonly PacketRecord[]): View[] {
+  const known = cache.get(records);
+  if (known !== undefined) return known;
+  const views: View[] = [];
+  cache.set(records, views);
+  return views;
+}
+
 function recordOk(query: PacketQuery, p: PacketRecord): boolean {
   return (
-    (query.at === undefined || query.at === p.host || query.at === `${p.host}/${p.nic}`) &&
+    (query.host === undefined || query.host === p.host) &&
+    (query.nic === undefined || query.nic === p.nic) &&
     (query.direction === undefined || query.direction === p.direction) &&
     (query.reason === undefined || (p.hook !== undefined && query.reason.test(REASON_NAMES[p.hook.reason])))
   );
@@ -105,11 +124,12 @@ export function packetCheck(text: string, query: PacketQuery, position?: Positio
     since: query.since,
     evaluate({ lab, mark }) {
       const all = lab.packets();
+      const views = viewsOf(all);
       const near: PacketRecord[] = [];
       let found = 0;
       for (let i = mark(query.since).packets; i < all.length; i++) {
         if (!recordOk(query, all[i])) continue;
-        const view = viewFrame(all[i].frame) as unknown as Record<string, unknown>;
+        const view = (views[i] ??= viewFrame(all[i].frame) as unknown as View);
         if (query.fields.every((test) => fieldOk(view, test))) found++;
         else near.push(all[i]);
       }
