@@ -18,7 +18,7 @@ static __always_inline int proxy_path(struct __sk_buff *skb, struct hook *h, con
 	struct endpoint *to;
 
 	if (encap)
-		return encapsulate(skb, h, p, encap->tunnel, encap->id, encap->key);
+		return encapsulate(skb, h, p, encap);
 	if (!(h->tx & TX_SNAT))
 		return PASS_NO_MATCH;
 	to = bpf_map_lookup_elem(&SNAT, &src);
@@ -37,7 +37,7 @@ static __always_inline int node_path(struct __sk_buff *skb, struct hook *h, cons
 	if (!session)
 		return PASS_NO_MATCH;
 	if (!(h->tx & TX_SNAT))
-		return encapsulate(skb, h, p, session->tunnel, session->id, session->key);
+		return encapsulate(skb, h, p, (const struct encap_entry *)session);
 	note_entry(h, session->tunnel, session->id);
 	if (no_translation(&session->proxy))
 		return PASS_NO_TRANSLATION;

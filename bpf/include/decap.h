@@ -45,7 +45,7 @@ static __always_inline int gue_control(struct __sk_buff *skb, struct hook *h, co
 	if (!gue_key_equal(gue, verify->key))
 		return DROP_WRONG_KEY;
 	if (hlen == GUE_HLEN_PING) {
-		struct cursor c = cursor_at(skb, ETH_HLEN + p->ihl + UDP_HLEN + sizeof(struct gue_hdr));
+		struct cursor c = cursor_at(skb, l4_off(p) + UDP_HLEN + sizeof(struct gue_hdr));
 		__be32 *wire = take(&c, sizeof(*wire));
 
 		if (!wire)
@@ -112,7 +112,7 @@ static __always_inline int parse_inner(struct __sk_buff *skb, __u32 off, __u32 r
 static __always_inline int gue_data(struct __sk_buff *skb, struct hook *h, const struct packet *p,
 				    const struct gue_hdr *gue, __u32 payload)
 {
-	__u32 gue_off = ETH_HLEN + p->ihl + UDP_HLEN;
+	__u32 gue_off = l4_off(p) + UDP_HLEN;
 	struct service_id id = gue->id;
 	struct verify_entry *verify;
 	struct inner in;
@@ -165,7 +165,7 @@ static __always_inline int gue_path(struct __sk_buff *skb, struct hook *h, const
 {
 	struct endpoint dst = endpoint(p->daddr, p->dport, p->proto);
 	__u32 payload = p->udp_len - UDP_HLEN;
-	struct cursor c = cursor_at(skb, ETH_HLEN + p->ihl + UDP_HLEN);
+	struct cursor c = cursor_at(skb, l4_off(p) + UDP_HLEN);
 	struct gue_hdr *gue = c.pos;
 	__u32 hlen;
 

@@ -3,6 +3,7 @@
 #ifndef GUELAB_ENCAP_H
 #define GUELAB_ENCAP_H
 
+#include <stddef.h>
 #include "fib.h"
 #include "gue.h"
 #include "mss.h"
@@ -17,11 +18,14 @@ struct outer {
 	struct gue_hdr gue;
 };
 _Static_assert(sizeof(struct outer) == TUNNEL_OVERHEAD, "outer");
+_Static_assert(offsetof(struct session_entry, tunnel) == offsetof(struct encap_entry, tunnel), "tunnel");
+_Static_assert(offsetof(struct session_entry, id) == offsetof(struct encap_entry, id), "id");
+_Static_assert(offsetof(struct session_entry, key) == offsetof(struct encap_entry, key), "key");
 
 static __always_inline void write_outer(struct outer *o, const struct packet *p, const struct tunnel *tunnel,
-					 struct service_id id, const __u8 *key)
+					const struct encap_entry *entry)
 {
-	const __u32 *key_words = (const __u32 *)key;
+	const __u32 *key = (const __u32 *)entry->key;
 
 	o->ip.version = 4;
 	o->ip.ihl = 5;
@@ -40,23 +44,27 @@ static __always_inline void write_outer(struct outer *o, const struct packet *p,
 	o->gue.vch = GUE_HLEN_DATA;
 	o->gue.proto = GUE_PROTO_IPV4;
 	o->gue.flags = bpf_htons(GUE_FLAGS);
-	o->gue.id = id;
-	o->gue.key[0] = key_words[0];
-	o->gue.key[1] = key_words[1];
-	o->gue.key[2] = key_words[2];
-	o->gue.key[3] = key_words[3];
+	o->gue.id = entry->id;
+	o->gue.key[0] = key[0];
+	o->gue.key[1] = key[1];
+	o->gue.key[2] = key[2];
+	o->gue.key[3] = key[3];
 }
 
-static __always_inline int encapsulate(struct __sk_buff *skb, struct hook *h, const struct packet *p,
-				       __u32 tunnel_id, struct service_id id, const __u8 *key)
+/*
+ * Sends the packet into the tunnel of an entry: of ENCAP, or of SESSION, whose values start alike. A function of its own, so
+ * that the two ways here share its instructions.
+ */
+static __noinline int encapsulate(struct __sk_buff *skb, struct hook *h, const struct packet *p,
+				  const struct encap_entry *entry)
 {
-	struct u32_value slot = { .value = tunnel_id };
+	struct u32_value slot = { .value = entry->tunnel };
 	struct tunnel *tunnel;
 	struct outer outer = {};
 	struct endpoint local, remote;
 	int out;
 
-	note_entry(h, tunnel_id, id);
+	note_entry(h, entry->tunnel, entry->id);
 	tunnel = bpf_map_lookup_elem(&TUNNEL, &slot);
 	if (!tunnel)
 		return DROP_NO_TUNNEL;
@@ -69,7 +77,7 @@ static __always_inline int encapsulate(struct __sk_buff *skb, struct hook *h, co
 
 	local = tunnel->local;
 	remote = tunnel->remote;
-	write_outer(&outer, p, tunnel, id, key);
+	write_outer(&outer, p, tunnel, entry);
 	if (adjust_room(skb, sizeof(outer), BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP) ||
 	    bpf_skb_store_bytes(skb, ETH_HLEN, &outer, sizeof(outer), 0))
 		return DROP_HELPER;

@@ -27,7 +27,7 @@ static __always_inline int lower_mss(struct __sk_buff *skb, const struct hook *h
 		return 0;
 	/* At an odd offset the two bytes belong to the low and the high half of two words of the checksum. */
 	if (bpf_l4_csum_replace(skb, l4_check_off(p), off & 1 ? old : bpf_htons(old), off & 1 ? new : wire, sizeof(wire)) ||
-	    bpf_skb_store_bytes(skb, ETH_HLEN + p->ihl + off, &wire, sizeof(wire), 0))
+	    bpf_skb_store_bytes(skb, l4_off(p) + off, &wire, sizeof(wire), 0))
 		return -1;
 	count_reason(MSS_CLAMPED);
 	return 0;
@@ -37,9 +37,10 @@ static __always_inline int lower_mss(struct __sk_buff *skb, const struct hook *h
 static __always_inline int clamp_mss(struct __sk_buff *skb, const struct hook *h, const struct packet *p)
 {
 	__u8 opts[TCP_OPTIONS_MAX + TCPOLEN_MSS] = {};
-	struct cursor c = cursor_at(skb, ETH_HLEN + p->ihl);
+	struct cursor c = cursor_at(skb, l4_off(p));
 	__u8 *tcp;
-	__u32 hlen, len, next = 0, i;
+	__u32 hlen, next = 0, i;
+	__u64 len;
 
 	if (!(h->tx & TX_MSS) || p->proto != IPPROTO_TCP || h->mtu < MSS_OVERHEAD)
 		return 0;
@@ -56,7 +57,7 @@ static __always_inline int clamp_mss(struct __sk_buff *skb, const struct hook *h
 	asm volatile("" : "+r"(len));
 	if (len - 1 >= TCP_OPTIONS_MAX)
 		return 0;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN + p->ihl + TCP_HLEN, opts, len))
+	if (bpf_skb_load_bytes(skb, l4_off(p) + TCP_HLEN, opts, len))
 		return -1;
 	/*
 	 * Walks byte by byte and looks only where an option begins: the offset is then a number that the verifier knows.

@@ -92,14 +92,15 @@ static __always_inline int make_frag_needed(struct __sk_buff *skb, struct hook *
 	struct icmp_error e = {};
 	struct ethhdr eth;
 	__u8 mac[ETH_ALEN];
-	__u32 ihl = p->ihl;
+	/* 64 bits wide, and out of the compiler's sight: the verifier must see the register compared that is used. */
+	__u64 ihl = p->ihl;
 	__s64 sum;
 
 	asm volatile("" : "+r"(ihl));
 	if (ihl < 20 || ihl > IPV4_HLEN_MAX)
 		return DROP_HELPER;
 	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)) || bpf_skb_load_bytes(skb, ETH_HLEN, &quote, ihl) ||
-	    bpf_skb_load_bytes(skb, ETH_HLEN + p->ihl, &ports, sizeof(ports)))
+	    bpf_skb_load_bytes(skb, l4_off(p), &ports, sizeof(ports)))
 		return DROP_HELPER;
 	quote_translate(h, p, &quote.ip, &ports);
 

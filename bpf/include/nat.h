@@ -9,7 +9,7 @@
 /* Offset of the L4 checksum in the packet. */
 static __always_inline __u32 l4_check_off(const struct packet *p)
 {
-	return ETH_HLEN + p->ihl +
+	return l4_off(p) +
 	       (p->proto == IPPROTO_TCP ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
 }
 
@@ -31,7 +31,7 @@ static __always_inline int nat_rewrite(struct __sk_buff *skb, const struct packe
 	    bpf_l4_csum_replace(skb, check, old_ip, ip, flags | BPF_F_PSEUDO_HDR | sizeof(ip)) ||
 	    bpf_l4_csum_replace(skb, check, old_port, port, flags | sizeof(port)) ||
 	    bpf_skb_store_bytes(skb, ETH_HLEN + ip_off, &ip, sizeof(ip), 0) ||
-	    bpf_skb_store_bytes(skb, ETH_HLEN + p->ihl + port_off, &port, sizeof(port), 0))
+	    bpf_skb_store_bytes(skb, l4_off(p) + port_off, &port, sizeof(port), 0))
 		return -1;
 	return 0;
 }

@@ -26,7 +26,7 @@
 /* parse_packet(): a packet for the data path. */
 #define GO_ON (-1)
 
-/* What parse_packet() read; the L4 header is at ETH_HLEN + ihl. */
+/* What parse_packet() read. */
 struct packet {
 	__u32 ihl;	/* IPv4 header length, bytes */
 	__u32 totlen;	/* IPv4 total length, bytes */
@@ -45,6 +45,12 @@ static __always_inline struct endpoint endpoint(__be32 ip, __be16 port, __u8 pro
 	struct endpoint e = { .ip = ip, .port = port, .proto = proto };
 
 	return e;
+}
+
+/* Offset of the L4 header. The mask changes nothing; it tells the verifier how far that can be. */
+static __always_inline __u32 l4_off(const struct packet *p)
+{
+	return ETH_HLEN + (p->ihl & 0x3c);
 }
 
 /* 0.0.0.0:0 as a translation means none. */

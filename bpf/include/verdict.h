@@ -21,20 +21,13 @@
 #define CB_HAS_ENTRY 2
 #define CB_FIB_SHIFT 8
 
-static __always_inline __u32 capture_len(struct __sk_buff *skb)
-{
-	return skb->len < EVENT_DATA_LEN ? skb->len : EVENT_DATA_LEN;
-}
-
 /* Copies the first bytes of the packet as it is now into the event. */
 static __always_inline void event_capture(struct __sk_buff *skb, struct event *event)
 {
-	__u32 len = capture_len(skb);
+	__u64 len = skb->len < EVENT_DATA_LEN ? skb->len : EVENT_DATA_LEN;
 
 	event->caplen = 0;
-	if (len == 0)
-		return;
-	/* The verifier has lost sight of what capture_len() bounds: say it again in a form the compiler keeps. */
+	/* Out of the compiler's sight, which would leave the comparison out that the verifier needs. */
 	asm volatile("" : "+r"(len));
 	if (len - 1 < EVENT_DATA_LEN && !bpf_skb_load_bytes(skb, 0, event->data, len))
 		event->caplen = len;

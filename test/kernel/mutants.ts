@@ -130,7 +130,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "NAT without the port",
     file: "include/nat.h",
-    from: " ||\n\t    bpf_skb_store_bytes(skb, ETH_HLEN + p->ihl + port_off, &port, sizeof(port), 0))",
+    from: " ||\n\t    bpf_skb_store_bytes(skb, l4_off(p) + port_off, &port, sizeof(port), 0))",
     to: " || port_off > 2)",
   },
   {
