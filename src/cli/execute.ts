@@ -1,7 +1,8 @@
 /** Runs one scenario file to its report and what goes with it; the main thread and the workers of `run` share this. */
 import { createHash } from "node:crypto";
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { threadId } from "node:worker_threads";
 import { LabError, type Position } from "../errors.ts";
 import { SimLab } from "../lab/sim/lab.ts";
 import { captureBytes } from "../report/capture.ts";
@@ -69,17 +70,44 @@ async function attempt(job: Job): Promise<JobResult> {
   }
 }
 
-/** Writes a file all at once: what was there before stays until the new one is complete. Throws ERR_FILE_UNWRITABLE. */
+/**
+ * Writes a file all at once: what was there before stays until the new one is complete. What is no regular file
+ * (/dev/stdout, a named pipe) is written to, never replaced. Throws ERR_FILE_UNWRITABLE, ERR_FILE_IS_DIRECTORY.
+ */
 export function writeWhole(path: string, content: Uint8Array | string): void {
-  const part = `${path}.${process.pid}.part`;
+  let part: string | undefined;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    const info = statSync(path, { throwIfNoEntry: false });
+    if (info?.isDirectory())
+      throw new LabError("ERR_FILE_IS_DIRECTORY", `${path} is a directory`, { hint: "Name a file in it." });
+    if (info !== undefined && !info.isFile()) {
+      writeFileSync(path, content);
+      return;
+    }
+    makeFolder(dirname(path));
+    // A link stays a link.
+    const target = info === undefined ? path : realpathSync(path);
+    part = `${target}.${process.pid}.${threadId}.part`;
     writeFileSync(part, content);
-    renameSync(part, path);
+    renameSync(part, target);
   } catch (err) {
+    if (part !== undefined) rmSync(part, { force: true });
+    if (err instanceof LabError) throw err;
     throw new LabError("ERR_FILE_UNWRITABLE", `${path} cannot be written (${(err as NodeJS.ErrnoException).code})`, {
       hint: "Check the path and its permissions.",
       cause: err,
     });
+  }
+}
+
+/** mkdir -p. Node's own never returns where a folder refuses new entries with ENOENT, as /proc does. */
+function makeFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (err) {
+    // Another worker was faster.
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw err;
   }
 }

@@ -14,7 +14,11 @@ type Loader = () => Promise<Command>;
 const COMMANDS: readonly [name: string, summary: string, load: Loader][] = [
   ["run", "run scenarios and check their expectations", async () => (await import("./run.ts")).runCommand()],
   ["shell", "the demo's commands at a prompt", async () => (await import("./shell.ts")).shellCommand()],
-  ["explain", "a packet's fields, and what the data path does with it", async () => (await import("./explain.ts")).explainCommand()],
+  [
+    "explain",
+    "a packet's fields, and what the data path does with it",
+    async () => (await import("./explain.ts")).explainCommand(),
+  ],
   ["vectors", "drive the data path with packet vectors", async () => (await import("./vectors.ts")).vectorsCommand()],
   ["schema", "print the JSON schema of scenario files", async () => (await import("./schema.ts")).schemaCommand()],
 ];
@@ -22,15 +26,16 @@ const COMMANDS: readonly [name: string, summary: string, load: Loader][] = [
 /** Runs the command line and returns the exit code. */
 export async function main(argv: string[]): Promise<number> {
   const program = new Command("guelab")
-    .description("A packet-forwarding emulator with a simulated network, for GUE tunnels between a gateway and its nodes.")
+    .description(
+      "A packet-forwarding emulator with a simulated network, for GUE tunnels between a gateway and its nodes.",
+    )
     .version(VERSION, "-V, --version")
-    .configureHelp({ showGlobalOptions: true })
-    .showSuggestionAfterError()
-    .exitOverride();
+    .configureHelp({ showGlobalOptions: true });
+  overrideExit(program, "guelab");
   const wanted = COMMANDS.find(([name]) => name === argv[0]);
   for (const [name, summary, load] of COMMANDS) {
     const command = wanted?.[0] === name ? await load() : new Command(name).description(summary);
-    overrideExit(command);
+    overrideExit(command, `guelab ${name}`);
     program.addCommand(command);
   }
   try {
@@ -38,7 +43,10 @@ export async function main(argv: string[]): Promise<number> {
       program.outputHelp();
       return 2;
     }
-    if (argv[0] === "help" && argv[1] !== undefined) return await main([argv[1], "--help"]);
+    if (argv[0] === "help" && argv[1] !== undefined) {
+      const known = COMMANDS.some(([name]) => name === argv[1]);
+      return await main(known ? [argv[1], "--help"] : [argv[1]]);
+    }
     await program.parseAsync(argv, { from: "user" });
     return Number(process.exitCode ?? 0);
   } catch (err) {
@@ -46,9 +54,14 @@ export async function main(argv: string[]): Promise<number> {
   }
 }
 
-function overrideExit(command: Command): void {
-  command.exitOverride().showSuggestionAfterError();
-  for (const sub of command.commands) overrideExit(sub);
+/** Errors in guelab's own words, and thrown instead of exiting. `name` is how a user calls the command. */
+function overrideExit(command: Command, name: string): void {
+  command
+    .exitOverride()
+    .showSuggestionAfterError()
+    .showHelpAfterError(`  See ${name} --help.`)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "guelab: ")) });
+  for (const sub of command.commands) overrideExit(sub, `${name} ${sub.name()}`);
 }
 
 /** Prints what went wrong, without a stack trace where it is the user's to mend. */
@@ -62,9 +75,10 @@ function failure(err: unknown): number {
   return 70;
 }
 
-// A reader that has seen enough (`guelab ... | head`) is no error.
+// A reader that has seen enough (`guelab ... | head`) is no error; a full disk is.
 process.stdout.on("error", (err: NodeJS.ErrnoException) => {
   if (err.code === "EPIPE") process.exit(0);
-  throw err;
+  process.stderr.write(`guelab: standard output cannot be written (${err.code})\n`);
+  process.exit(2);
 });
 process.exitCode = await main(process.argv.slice(2));

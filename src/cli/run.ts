@@ -7,6 +7,7 @@ import { formatReport, formatTotals, ProgressLine } from "../report/console.ts";
 import { toJson } from "../report/json.ts";
 import { toJunit } from "../report/junit.ts";
 import { paintFor } from "../report/paint.ts";
+import type { FailureReport, RunReport, StepReport } from "../scenario/report-types.ts";
 import { execute, type Job, type JobResult, writeWhole } from "./execute.ts";
 
 interface RunOptions {
@@ -28,9 +29,12 @@ export function runCommand(): Command {
     .option("--trace", "print every packet on every NIC, and what the hooks made of it")
     .option("--json <file>", "write the reports as JSON; - prints them in place of the text")
     .option("--junit <file>", "write the reports as JUnit XML; - prints them in place of the text")
-    .option("-j, --jobs <n>", "scenarios at the same time", uint, availableParallelism())
+    .option("-j, --jobs <n>", "scenarios at the same time", positive, availableParallelism())
     .option("-q, --quiet", "print failed scenarios only")
-    .addHelpText("after", "\nExit codes: 0 all expectations held, 1 one did not, 2 bad input.")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 all expectations held, 1 one did not, 2 bad input: also a command that is refused where its step does not expect it.",
+    )
     .action(async (files: string[], options: RunOptions) => {
       process.exitCode = await run(files, options);
     });
@@ -42,7 +46,16 @@ function uint(text: string): number {
   return Number(text);
 }
 
+function positive(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError("Expected 1 to 9999.");
+  return Number(text);
+}
+
 async function run(files: string[], options: RunOptions): Promise<number> {
+  if (options.json !== undefined && options.json === options.junit)
+    throw new LabError("ERR_BAD_ARGUMENT", `--json and --junit both write to ${options.json}`, {
+      hint: "Give one of them another file.",
+    });
   const paint = paintFor(process.stdout);
   const captures = options.pcap === undefined ? undefined : captureNames(files, options.pcap);
   const jobs: Job[] = files.map((file, i) => ({
@@ -60,9 +73,9 @@ async function run(files: string[], options: RunOptions): Promise<number> {
   const reports = results.flatMap((r) => (r.report ? [r.report] : []));
   if (options.json !== undefined) deliver(options.json, toJson(reports));
   if (options.junit !== undefined) deliver(options.junit, toJunit(reports));
-  if (text && files.length > 1) process.stdout.write(`${formatTotals(reports, paint)}\n`);
-  const bad = results.filter((r) => r.error !== undefined).length;
-  if (bad > 0) return 2;
+  const bad = results.length - reports.length;
+  if (text && files.length > 1) process.stdout.write(`${formatTotals(reports, paint, bad)}\n`);
+  if (bad > 0 || reports.some((r) => refusals(r).length > 0)) return 2;
   return reports.every((r) => r.status === "passed") ? 0 : 1;
 }
 
@@ -105,9 +118,17 @@ async function runAll(jobs: Job[], threads: number, onResult: (result: JobResult
   return results as JobResult[];
 }
 
+/** Commands that were refused where nothing expects it: the scenario is wrong, not what it checks. */
+function refusals(report: RunReport): FailureReport[] {
+  const refused = (f: FailureReport): boolean => f.code !== undefined && f.expected === undefined;
+  const of = (steps: readonly StepReport[]): FailureReport[] =>
+    steps.flatMap((step) => [...step.failures.filter(refused), ...of(step.steps)]);
+  return [...(report.error ? [report.error] : []), ...of(report.steps)];
+}
+
 function print(result: JobResult, detail: "full" | "failures", quiet: boolean): void {
-  if (result.error !== undefined) {
-    const { code, message, position, hint } = result.error;
+  for (const error of [...(result.error ? [result.error] : []), ...(result.report ? refusals(result.report) : [])]) {
+    const { code = "", message, position, hint } = error;
     process.stderr.write(`guelab: ${new LabError(code, message, { position, hint }).format()}\n`);
   }
   if (result.trace.length > 0) process.stdout.write(`${result.trace.join("\n")}\n`);

@@ -163,13 +163,13 @@ function resultLine(report: RunReport, paint: Paint): string {
   return `${report.status === "passed" ? paint("green", "passed") : paint("red", "failed")}: ${parts.join(", ")}`;
 }
 
-/** The last line of a run of several files. */
-export function formatTotals(reports: readonly RunReport[], paint: Paint = plain): string {
+/** The last line of a run of several files; `bad` of them could not be run. */
+export function formatTotals(reports: readonly RunReport[], paint: Paint = plain, bad = 0): string {
   const failed = reports.filter((r) => r.status === "failed");
   const passed = reports.length - failed.length;
-  const line = `${passed} passed, ${failed.length} failed`;
+  const line = `${passed} passed, ${failed.length} failed${bad > 0 ? `, ${bad} not run` : ""}`;
   const names = failed.map((r) => `  ${paint("red", "✗")} ${r.file}: ${r.title}`);
-  return [...names, paint(failed.length > 0 ? "red" : "green", line)].join("\n");
+  return [...names, paint(failed.length + bad > 0 ? "red" : "green", line)].join("\n");
 }
 
 /** One line at the bottom of a terminal that is overwritten while many files run; silent elsewhere. */
