@@ -1,97 +1,88 @@
-/** `guelab bpf ...`: builds, loads, attaches and shows the eBPF programs. */
-import { closeSync, existsSync } from "node:fs";
-import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { Command, InvalidArgumentError, Option } from "commander";
-import { type Attachment, attach, detach, detachAll, isAttached, listAttachments } from "../ebpf/attach.ts";
-import { objGet } from "../ebpf/bpf.ts";
-import { buildPrograms, HOOK_NAMES, type HookName } from "../ebpf/build.ts";
-import { EVENT_HAS_ENTRY, EVENT_PROXY, EVENTS_NAME, event, HOOK_INGRESS } from "../ebpf/event.ts";
-import {
-  instanceOf,
-  isLoaded,
-  listInstances,
-  loadInstance,
-  type MapSizes,
-  mapsDir,
-  unloadInstance,
-} from "../ebpf/load.ts";
-import { RingReader } from "../ebpf/ringbuf.ts";
+/** `guelab bpf ...`: builds, loads, attaches, shows and detaches the eBPF programs. */
+import { mkdirSync } from "node:fs";
+import { Command } from "commander";
+import { type Attachment, attach, detach, detachAll, listAttachments } from "../ebpf/attach.ts";
+import { buildPrograms } from "../ebpf/build.ts";
+import { parseSizes, requireRoot, requireSizes } from "../ebpf/instance.ts";
+import { instanceOf, loadInstance } from "../ebpf/load.ts";
+import { openNetns } from "../ebpf/nsenter.ts";
 import { LabError } from "../errors.ts";
-import { hookText } from "../report/hook-text.ts";
-import { paintFor } from "../report/paint.ts";
-import { labTime } from "../report/trace.ts";
-import type { HookNote } from "../scenario/lab.ts";
-import { REASON_NAMES, REASONS } from "../tables/reasons.ts";
-import { TABLES, type TableName } from "../tables/schema.ts";
-import { summary } from "../wire/summary.ts";
+import { parseUint } from "../scenario/arg-types.ts";
+import { type FlagSide, flagNames, parseFlags } from "../tables/text.ts";
 
-const DEFAULT_INSTANCE = "default";
+/** Where no name is given. */
+export const DEFAULT_INSTANCE = "default";
+
+const INSTANCE = ["--instance <name>", "name of the instance", DEFAULT_INSTANCE] as const;
+const NETNS = [
+  "--netns <name>",
+  "network namespace: a name of `ip netns`, or a path such as /proc/PID/ns/net (default: this one)",
+] as const;
 
 export function bpfCommand(): Command {
-  const bpf = new Command("bpf").description("build, load, attach and watch the eBPF programs");
+  const bpf = new Command("bpf")
+    .description("build, load, attach and watch the eBPF programs")
+    .addHelpText(
+      "after",
+      "\nAn instance is one host's programs and tables, pinned below /sys/fs/bpf/guelab-NAME. Exit codes: 0 done, 2 bad\ninput or something is missing.",
+    );
   bpf
     .command("build")
-    .description("compile bpf/*.bpf.c with clang and print the objects' paths")
-    .option("--out <dir>", "where to put them (default: a cache)")
+    .description("compile the programs with clang and print where the objects are")
+    .option("--out <dir>", "directory for the objects (default: a cache)")
     .action((options: { out?: string }) => {
+      if (options.out !== undefined) mkdirSync(options.out, { recursive: true });
       for (const path of Object.values(buildPrograms(options))) print(path);
     });
   bpf
     .command("load")
-    .description("load the programs and pin them with their maps")
-    .argument("[instance]", "name of the instance", DEFAULT_INSTANCE)
-    .option("--size <TABLE=n>", "maximum entries of a table; may be repeated", size, {} as MapSizes)
-    .action((name: string, options: { size: MapSizes }) => {
-      print(loadInstance(name, { sizes: options.size }).dir);
-    });
-  bpf
-    .command("unload")
-    .description("detach and unload an instance")
-    .argument("[instance]", "name of the instance", DEFAULT_INSTANCE)
-    .action((name: string) => {
-      const instance = instanceOf(name);
-      for (const at of detach(instance)) print(`detached ${where(at)}`);
-      unloadInstance(instance);
-    });
+    .description("load the programs and pin them with their tables; what is loaded stays as it is")
+    .option(...INSTANCE)
+    .option("--sizes <sizes>", "maximum entries of tables: SESSION=1048576,TUNNEL=1024")
+    .action(load);
   bpf
     .command("attach")
-    .description("attach a loaded instance to an interface; loads it first if need be")
-    .argument("<dev>", "interface")
-    .argument("[instance]", "name of the instance", DEFAULT_INSTANCE)
-    .option("--netns <path>", "network namespace: a name of ip-netns(8), or a path")
-    .addOption(new Option("--hook <name>", "only this hook").choices(HOOK_NAMES))
-    .action((dev: string, name: string, options: { netns?: string; hook?: HookName }) => {
-      const instance = loadInstance(name);
-      attach(instance, dev, netnsPath(options.netns), options.hook ? [options.hook] : HOOK_NAMES);
-      for (const { at } of listAttachments(instance)) print(`attached ${where(at)}`);
-    });
+    .description("attach a loaded instance to both hooks of an interface, and set its flags")
+    .argument("<nic>", "interface")
+    .option(...INSTANCE)
+    .option(...NETNS)
+    .option(
+      "--rx <flags>",
+      `ingress flags, a number or ${flagNames("rx").join("+")} (default: as they are, gue at first)`,
+    )
+    .option(
+      "--tx <flags>",
+      `egress flags, a number or ${flagNames("tx").join("+")} (default: as they are, none at first)`,
+    )
+    .option("--mtu <bytes>", "CONFIG.mtu; 0 = unchecked (default: the interface's)")
+    .action(attachNic);
   bpf
     .command("detach")
-    .description("detach an instance from an interface, or everything that guelab made")
-    .argument("[dev]", "interface")
-    .argument("[instance]", "name of the instance", DEFAULT_INSTANCE)
-    .option("--all", "detach and unload every instance on this machine")
-    .action((dev: string | undefined, name: string, options: { all?: boolean }) => {
-      if (options.all) return detachEverything();
-      if (dev === undefined)
-        throw new LabError("ERR_MISSING_ARGUMENT", "which interface?", {
-          hint: "guelab bpf detach DEV [INSTANCE], or guelab bpf detach --all",
-        });
-      const gone = detach(instanceOf(name), dev);
-      if (gone.length === 0)
-        throw new LabError("ERR_NOT_ATTACHED", `instance '${name}' is not attached to ${dev}`, {
-          hint: "`guelab bpf show` lists what is attached.",
-        });
-      for (const at of gone) print(`detached ${where(at)}`);
+    .description("detach from an interface; with --all from every one, and remove the instances' programs and tables")
+    .argument("[nic]", "interface")
+    .option(...NETNS)
+    .option("--all", "remove everything that guelab made on this machine, or of one --instance")
+    .option("--instance <name>", "with --all: this instance only")
+    .action(detachNic);
+  bpf
+    .command("show")
+    .description("show instances, programs, and where they are attached, from the kernel's own state")
+    .option("--json", "as JSON")
+    .action(async (options: { json?: boolean }) => {
+      requireRoot();
+      (await import("./bpf-show.ts")).show(options.json ?? false);
     });
-  bpf.command("show").description("list instances and where they are attached").action(show);
   bpf
     .command("log")
-    .description("print the events of the dump flag as they come")
-    .argument("[instance]", "name of the instance", DEFAULT_INSTANCE)
+    .description("print the events of the dump flag as they come; time is since boot")
+    .option(...INSTANCE)
     .option("--once", "print what is there and end")
-    .action((name: string, options: { once?: boolean }) => log(name, options.once ?? false));
+    .option("--count <n>", "end after so many events")
+    .action(async (options: { instance: string; once?: boolean; count?: string }) => {
+      const count = options.count === undefined ? undefined : number(options.count, "count");
+      requireRoot();
+      await (await import("./bpf-log.ts")).printLog({ ...options, count });
+    });
   return bpf;
 }
 
@@ -99,75 +90,73 @@ const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
-function size(text: string, sizes: MapSizes): MapSizes {
-  const m = /^([A-Z]+)=(\d{1,8})$/.exec(text);
-  if (!m || !Object.hasOwn(TABLES, m[1]) || Number(m[2]) === 0)
-    throw new InvalidArgumentError("Expected TABLE=n, such as SESSION=1048576.");
-  return { ...sizes, [m[1] as TableName]: Number(m[2]) };
+function load(options: { instance: string; sizes?: string }): void {
+  const sizes = options.sizes === undefined ? {} : parseSizes(options.sizes);
+  requireRoot();
+  const instance = loadInstance(options.instance, { sizes });
+  requireSizes(instance, sizes);
+  print(instance.dir);
 }
 
-function netnsPath(netns: string | undefined): string | undefined {
-  return netns === undefined || netns.includes("/") ? netns : join("/run/netns", netns);
+interface AttachArgs {
+  instance: string;
+  netns?: string;
+  rx?: string;
+  tx?: string;
+  mtu?: string;
 }
 
-const where = (at: Attachment): string => `${at.netns === "" ? "" : `${at.netns} `}${at.dev} ${at.hook}`;
+function attachNic(nic: string, options: AttachArgs): void {
+  const rx = options.rx === undefined ? undefined : flags(options.rx, "rx");
+  const tx = options.tx === undefined ? undefined : flags(options.tx, "tx");
+  const mtu = options.mtu === undefined ? undefined : number(options.mtu, "mtu");
+  requireRoot();
+  const at = attach(instanceOf(options.instance), { nic, netns: options.netns, rx, tx, mtu });
+  print(`attached ${placeText(at)} to ${options.instance}`);
+}
 
-function detachEverything(): void {
-  const all = detachAll();
-  for (const { instance, attachments } of all) {
-    for (const at of attachments) print(`detached ${where(at)}`);
-    print(`unloaded ${instance.name}`);
+function detachNic(nic: string | undefined, options: { netns?: string; all?: boolean; instance?: string }): void {
+  if ((nic !== undefined) === (options.all ?? false))
+    throw new LabError("ERR_BAD_ARGUMENT", "give either an interface or --all", {
+      hint: "guelab bpf detach NIC [--netns NAME], or guelab bpf detach --all [--instance NAME]",
+    });
+  requireRoot();
+  if (nic === undefined) detachEverything(options.instance);
+  else detachFrom(nic, options.netns);
+}
+
+function detachFrom(nic: string, netns: string | undefined): void {
+  const ns = openNetns(netns);
+  const found = listAttachments().filter(
+    (at) => at.nic === nic && (at.ns ? at.ns.inode === ns.inode : at.record?.inode === ns.inode),
+  );
+  for (const at of found) {
+    detach(at);
+    print(`detached ${placeText(at)}`);
   }
-  if (all.length === 0) print("nothing of guelab is loaded");
+  if (found.length === 0) print(`nothing of guelab is attached to ${nic}`);
 }
 
-function show(): void {
-  const instances = listInstances();
-  if (instances.length === 0) print("nothing of guelab is loaded");
-  for (const instance of instances) {
-    const whole = isLoaded(instance);
-    print(`${instance.name}  ${instance.dir}${whole ? "" : "  (incomplete: left by a killed run)"}`);
-    for (const { at } of listAttachments(instance))
-      print(`  ${where(at)}${whole && isAttached(instance, at) ? "" : "  (gone)"}`);
-  }
+function detachEverything(instance: string | undefined): void {
+  const { detached, unloaded } = detachAll(instance);
+  for (const at of detached) print(`detached ${placeText(at)}`);
+  for (const { name } of unloaded) print(`removed instance ${name}`);
+  if (detached.length + unloaded.length === 0) print("nothing of guelab is loaded or attached");
 }
 
-/** How long to wait for more events, ms. */
-const POLL_MS = 50;
+/** `eth1`, `eth1 in node1`. */
+const placeText = (at: Attachment): string => `${at.nic}${at.netns && ` in ${at.netns}`}`;
 
-async function log(name: string, once: boolean): Promise<void> {
-  const path = join(mapsDir(instanceOf(name)), EVENTS_NAME);
-  if (!existsSync(path))
-    throw new LabError("ERR_PIN", `instance '${name}' is not loaded`, { hint: `Load it: guelab bpf load ${name}` });
-  const fd = objGet(path);
-  const ring = new RingReader(fd);
-  closeSync(fd);
-  for (;;) {
-    ring.read((record) => print(eventLine(record)));
-    if (once) break;
-    await delay(POLL_MS);
-  }
-  ring.close();
+function flags(text: string, side: FlagSide): number {
+  const bits = parseFlags(side, text);
+  if (bits !== undefined) return bits;
+  throw new LabError("ERR_BAD_ARGUMENT", `'${text}' are not ${side === "rx" ? "ingress" : "egress"} flags`, {
+    hint: `A number, none, or names joined by +: ${flagNames(side).join(", ")}.`,
+  });
 }
 
-/** An event as the trace of a simulated lab shows a packet. */
-function eventLine(record: Uint8Array): string {
-  const paint = paintFor(process.stdout);
-  const e = event.decode(record);
-  const hook = e.hook === HOOK_INGRESS ? "ingress" : "egress";
-  const frame = e.data.slice(0, e.caplen);
-  const reason = REASON_NAMES[e.reason];
-  const entry = (e.flags & EVENT_HAS_ENTRY) !== 0;
-  const note: HookNote = {
-    hook,
-    reason: e.reason,
-    tunnel: entry ? e.tunnel : -1,
-    group: entry ? e.id.group : -1,
-    service: entry ? e.id.service : -1,
-    // The record may hold less than the packet: only the difference of the two lengths counts.
-    lenBefore: e.len_in - (e.len_out - e.caplen),
-  };
-  const style = reason && REASONS[reason].outcome === "drop" ? "red" : "green";
-  const text = hookText(note, frame, (e.flags & EVENT_PROXY) !== 0);
-  return `${paint("dim", labTime(e.time))} ${paint("cyan", `if${e.ifindex}`.padEnd(10))} ${hook === "ingress" ? "in " : "out"} ${summary(frame)}  ${paint(style, text)}`;
+function number(text: string, what: string): number {
+  const n = parseUint(text, 0xffffffff);
+  if (n !== undefined) return n;
+  throw new LabError("ERR_BAD_ARGUMENT", `--${what}: '${text}' is not a number`, { hint: "Give digits only." });
 }

@@ -1,80 +1,221 @@
 /**
- * Attaching to TC hooks (tc-bpf(8), clsact), and the record of what is attached: a symbolic link in the instance's directory
- * on bpffs, written before the filter is made. It lives as long as the pins do, so a killed run can always be cleaned.
+ * Attaching: both programs of an instance at a NIC's clsact qdisc, and the NIC's CONFIG. Every step may be the last one (a
+ * kill), and may be made again. What is attached where is read from the kernel: tc's filters and the records on bpffs.
  */
-import {
-  closeSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  statSync,
-  symlinkSync,
-  unlinkSync,
-} from "node:fs";
-import { join } from "node:path";
+import { closeSync } from "node:fs";
 import { LabError } from "../errors.ts";
-import { progId } from "./bpf.ts";
+import { RX_DNAT, RX_FWD, RX_GUE, TABLES, TX_PROXY } from "../tables/schema.ts";
+import { type TypedTable, typed } from "../tables/typed.ts";
+import { BpfError, ENOENT, objGet, progId } from "./bpf.ts";
 import { HOOK_NAMES, type HookName } from "./build.ts";
-import { run, tryRun } from "./exec.ts";
-import { attachDir, type Instance, listInstances, openProgram, progPath, unloadInstance } from "./load.ts";
+import { addClsact, clsactNics, ownFilter, putFilter, removeEmptyClsact, removeFilter } from "./filters.ts";
+import {
+  type Instance,
+  instanceOf,
+  isLoaded,
+  listInstances,
+  mapsDir,
+  openProgram,
+  progPath,
+  unloadInstance,
+} from "./load.ts";
+import { KernelMap } from "./maps.ts";
+import { findLink, listLinks, listNetns, type NetLink, type NetNs, openNetns } from "./nsenter.ts";
+import { type AttachRecord, readRecords, removeRecord, writeRecord } from "./record.ts";
 
-/** Preference and handle of guelab's filter on a hook. */
-const PREF = "49152";
-const HANDLE = "0x1";
+/** Flags of a NIC that is attached for the first time and has no others given: a node that only decapsulates. */
+const DEFAULT_RX = RX_GUE;
+const DEFAULT_TX = 0;
 
-/** A network namespace: a path such as /run/netns/NAME or /proc/PID/ns/net; undefined = our own. */
-export type NetnsPath = string | undefined;
+export interface AttachOptions {
+  nic: string;
+  /** Network namespace by name or path; default: this process's. */
+  netns?: string;
+  /** CONFIG's flags; default: as they are, and gue and none at first. */
+  rx?: number;
+  tx?: number;
+  /** Bytes, 0 = unchecked; default: the NIC's. */
+  mtu?: number;
+}
 
+/** Where an instance's programs are, or were on their way to. */
 export interface Attachment {
-  /** Path of the namespace, empty for the one that `guelab` ran in. */
-  netns: string;
-  /** Identity of the namespace: a path may come to mean another one. */
-  inode: number;
-  dev: string;
-  hook: HookName;
-  /** guelab made the clsact qdisc, so it goes with the last filter. */
-  clsact: boolean;
+  /** Undefined when the programs' pins are gone. */
+  readonly instance?: string;
+  /** Undefined when the namespace or the interface is gone and only the record is left. */
+  readonly ns?: NetNs;
+  /** Name or path of the namespace; empty for this process's. */
+  readonly netns: string;
+  readonly nic: string;
+  readonly ifindex: number;
+  /** Ids of guelab's programs at the hooks. */
+  readonly hooks: Readonly<Partial<Record<HookName, number>>>;
+  readonly record?: AttachRecord;
 }
 
-interface TcFilter {
-  kind?: string;
-  pref?: number;
-  options?: { handle?: string; bpf_name?: string; prog?: { id?: number; name?: string } };
-}
-
-function tcArgs(netns: NetnsPath, args: readonly string[]): [program: string, args: string[]] {
-  return netns === undefined || netns === "" ? ["tc", [...args]] : ["nsenter", [`--net=${netns}`, "--", "tc", ...args]];
-}
-
-function tc(netns: NetnsPath, args: readonly string[]): string {
-  const [program, all] = tcArgs(netns, args);
-  return run("ERR_TC", program, all);
-}
-
-function tcJson<T>(netns: NetnsPath, args: readonly string[]): T[] {
-  const [program, all] = tcArgs(netns, ["-j", ...args]);
-  const r = tryRun(program, all);
-  // An interface that is gone has no filters.
-  if (r.status !== 0 || r.stdout.trim() === "") return [];
-  return JSON.parse(r.stdout) as T[];
-}
-
-/** The program on guelab's place of a hook: its id, or undefined. */
-function attachedProgram(netns: NetnsPath, dev: string, hook: HookName): { id: number; name: string } | undefined {
-  for (const f of tcJson<TcFilter>(netns, ["filter", "show", "dev", dev, hook])) {
-    const { options } = f;
-    if (f.kind === "bpf" && String(f.pref) === PREF && options?.handle === HANDLE && options.prog?.id !== undefined)
-      return { id: options.prog.id, name: options.prog.name ?? options.bpf_name ?? "?" };
+/**
+ * Attaches both hooks and writes CONFIG; on a NIC that has them it changes what differs. Throws LabError ERR_NOT_LOADED,
+ * ERR_NETNS, ERR_NIC_UNKNOWN, ERR_NIC_TAKEN, ERR_INSTANCE_NETNS, ERR_FLAGS, ERR_FILTER_TAKEN, ERR_TC, ERR_TC_QDISC.
+ */
+export function attach(instance: Instance, options: AttachOptions): Attachment {
+  if (!isLoaded(instance))
+    throw new LabError("ERR_NOT_LOADED", `instance '${instance.name}' is not loaded`, {
+      hint: `Load it: guelab bpf load --instance ${instance.name}`,
+    });
+  const ns = openNetns(options.netns);
+  const link = findLink(ns, options.nic);
+  refuseConflicts(instance, ns, link);
+  const config = openConfig(instance);
+  try {
+    const old = config.table.get({ value: link.ifindex });
+    const rx = (options.rx ?? old?.rx ?? DEFAULT_RX) >>> 0;
+    const tx = (options.tx ?? old?.tx ?? DEFAULT_TX) >>> 0;
+    refuseFlags(rx, tx);
+    const record = noteQdisc(instance, ns, link);
+    config.table.set({ value: link.ifindex }, { rx, tx, mtu: options.mtu ?? link.mtu });
+    for (const hook of HOOK_NAMES) putFilter(ns, link.name, hook, progPath(instance, hook));
+    return { instance: instance.name, ns, ...place(ns, link), hooks: hooksOf(ns, link.name), record };
+  } finally {
+    config.close();
   }
-  return undefined;
 }
 
-const hasClsact = (netns: NetnsPath, dev: string): boolean =>
-  tcJson<{ kind?: string }>(netns, ["qdisc", "show", "dev", dev]).some((q) => q.kind === "clsact");
+const place = (ns: NetNs, link: NetLink) => ({ netns: ns.name, nic: link.name, ifindex: link.ifindex });
 
-function programId(instance: Instance, hook: HookName): number {
-  const fd = openProgram(instance, hook);
+/** Makes sure that there is a clsact qdisc; the record says whose it is before it comes into being. */
+function noteQdisc(instance: Instance, ns: NetNs, link: NetLink): AttachRecord {
+  const known = readRecords(instance).find((r) => r.inode === ns.inode && r.ifindex === link.ifindex);
+  const present = clsactNics(ns).has(link.name);
+  const base = { inode: ns.inode, netns: ns.name, nic: link.name, ifindex: link.ifindex, mac: link.mac };
+  const record = { ...base, clsact: !present || (known?.mac === link.mac && known.clsact) };
+  writeRecord(instance, record);
+  if (present || addClsact(ns, link.name)) return record;
+  // Someone else was faster.
+  const theirs = { ...base, clsact: false };
+  writeRecord(instance, theirs);
+  return theirs;
+}
+
+function refuseConflicts(instance: Instance, ns: NetNs, link: NetLink): void {
+  const owners = programOwners();
+  for (const id of Object.values(hooksOf(ns, link.name))) {
+    const owner = owners.get(id);
+    if (owner !== undefined && owner !== instance.name)
+      throw new LabError("ERR_NIC_TAKEN", `${link.name} is attached to instance '${owner}' already`, {
+        hint: `Detach it first: guelab bpf detach ${link.name}${ns.name && ` --netns ${ns.name}`}`,
+      });
+  }
+  // Tables are those of one host: interface indices of two namespaces would be mixed up.
+  const elsewhere = readRecords(instance).find((r) => r.inode !== ns.inode && liveNs(r));
+  if (elsewhere)
+    throw new LabError(
+      "ERR_INSTANCE_NETNS",
+      `instance '${instance.name}' is attached to ${elsewhere.nic} in ${elsewhere.netns || "another namespace"}`,
+      { hint: "An instance holds one host's tables: load another for this namespace, with --instance NAME." },
+    );
+}
+
+// Ingress fwd bypasses netfilter: a proxy that leaves translation to iptables would forward untranslated.
+function refuseFlags(rx: number, tx: number): void {
+  if (rx & RX_FWD && rx & RX_GUE && !(rx & RX_DNAT) && tx & TX_PROXY)
+    throw new LabError("ERR_FLAGS", "ingress fwd bypasses netfilter, which this proxy leaves the translation to", {
+      hint: "Add the ingress flag dnat (2) and the egress flag snat (2), or leave fwd (4) out.",
+    });
+}
+
+/** Removes an attachment: its filters, the clsact qdisc if guelab added it and it is empty, CONFIG, STATS, the record. */
+export function detach(at: Attachment): void {
+  if (at.ns) {
+    for (const hook of HOOK_NAMES) removeFilter(at.ns, at.nic, hook);
+    if (at.record?.clsact) removeEmptyClsact(at.ns, at.nic);
+  }
+  if (at.instance === undefined) return;
+  const instance = instanceOf(at.instance);
+  forget(instance, at.ifindex);
+  if (at.record) removeRecord(instance, at.record.inode, at.record.ifindex);
+}
+
+/** Removes everything that guelab made, of one instance or of all; gives what was attached and the instances. */
+export function detachAll(only?: string): { detached: Attachment[]; unloaded: Instance[] } {
+  const detached = listAttachments().filter((at) => only === undefined || at.instance === only);
+  for (const at of detached) detach(at);
+  const unloaded = listInstances().filter((i) => only === undefined || i.name === only);
+  for (const instance of unloaded) unloadInstance(instance);
+  return { detached, unloaded };
+}
+
+/** Everything of guelab's at any NIC of the machine, from tc and from the records. */
+export function listAttachments(): Attachment[] {
+  const owners = programOwners();
+  const records = listInstances().flatMap((i) => readRecords(i).map((record) => ({ instance: i.name, record })));
+  const spaces = listNetns();
+  for (const { record } of records) {
+    const ns = spaces.some((s) => s.inode === record.inode) ? undefined : liveNs(record);
+    if (ns) spaces.push(ns);
+  }
+  const out: Attachment[] = [];
+  for (const ns of spaces) {
+    const nics = clsactNics(ns);
+    if (nics.size === 0 && !records.some(({ record }) => record.inode === ns.inode)) continue;
+    for (const link of listLinks(ns)) {
+      const hooks = nics.has(link.name) ? hooksOf(ns, link.name) : {};
+      const ids = Object.values(hooks);
+      const noted = records.find(
+        ({ record: r, instance }) =>
+          r.inode === ns.inode &&
+          r.ifindex === link.ifindex &&
+          (r.mac === link.mac || ids.some((id) => owners.get(id) === instance)),
+      );
+      if (ids.length === 0 && !noted) continue;
+      const instance = ids.map((id) => owners.get(id)).find((name) => name !== undefined) ?? noted?.instance;
+      out.push({ instance, ns, ...place(ns, link), hooks, record: noted?.record });
+    }
+  }
+  for (const { instance, record } of records)
+    if (!out.some((at) => at.record === record))
+      out.push({ instance, netns: record.netns, nic: record.nic, ifindex: record.ifindex, hooks: {}, record });
+  return out;
+}
+
+/** The namespace of a record, if it is still there under its name. */
+function liveNs(record: AttachRecord): NetNs | undefined {
+  try {
+    const ns = openNetns(record.netns);
+    return ns.inode === record.inode ? ns : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function hooksOf(ns: NetNs, nic: string): Partial<Record<HookName, number>> {
+  const hooks: Partial<Record<HookName, number>> = {};
+  for (const hook of HOOK_NAMES) {
+    const filter = ownFilter(ns, nic, hook);
+    if (filter) hooks[hook] = filter.progId;
+  }
+  return hooks;
+}
+
+/** Name of the instance that a program belongs to, by the program's id. */
+function programOwners(): Map<number, string> {
+  const owners = new Map<number, string>();
+  for (const instance of listInstances())
+    for (const hook of HOOK_NAMES) {
+      const id = programId(instance, hook);
+      if (id !== undefined) owners.set(id, instance.name);
+    }
+  return owners;
+}
+
+/** Kernel-wide id of a pinned program; undefined when it is not there. */
+export function programId(instance: Instance, hook: HookName): number | undefined {
+  let fd: number;
+  try {
+    fd = openProgram(instance, hook);
+  } catch (err) {
+    if (isGone(err)) return undefined;
+    throw err;
+  }
   try {
     return progId(fd);
   } finally {
@@ -82,135 +223,27 @@ function programId(instance: Instance, hook: HookName): number {
   }
 }
 
-function netnsInode(netns: NetnsPath): number {
-  try {
-    return statSync(netns || "/proc/self/ns/net").ino;
-  } catch {
-    return 0;
-  }
+const isGone = (err: unknown): boolean =>
+  err instanceof LabError && (err.code === "ERR_PIN" || (err instanceof BpfError && err.errno === ENOENT));
+
+type ConfigTable = TypedTable<typeof TABLES.CONFIG.key.fields, typeof TABLES.CONFIG.value.fields>;
+
+function openConfig(instance: Instance): { table: ConfigTable; close(): void } {
+  const map = new KernelMap(TABLES.CONFIG, objGet(`${mapsDir(instance)}/CONFIG`));
+  return { table: typed(TABLES.CONFIG, map), close: () => map.close() };
 }
 
-/**
- * Attaches both programs, or those named, to an interface; what is attached already stays. Throws LabError ERR_NO_DEVICE,
- * ERR_ATTACHED (another program is in this place) and ERR_TC.
- */
-export function attach(
-  instance: Instance,
-  dev: string,
-  netns?: NetnsPath,
-  hooks: readonly HookName[] = HOOK_NAMES,
-): void {
-  const inode = netnsInode(netns);
-  if (inode === 0)
-    throw new LabError("ERR_NO_NETNS", `there is no network namespace ${netns}`, {
-      hint: "Give a path such as /run/netns/NAME or /proc/PID/ns/net.",
-    });
-  const [program, args] = tcArgs(netns, ["qdisc", "show", "dev", dev]);
-  if (tryRun(program, args).status !== 0)
-    throw new LabError("ERR_NO_DEVICE", `there is no interface '${dev}'`, { hint: "List them: ip link show" });
-  const own = HOOK_NAMES.map((h) => programId(instance, h));
-  for (const hook of hooks) {
-    const there = attachedProgram(netns, dev, hook);
-    if (there && !own.includes(there.id))
-      throw new LabError("ERR_ATTACHED", `another program is attached to ${dev} ${hook}: ${there.name}`, {
-        hint: "Detach it first: `guelab bpf show` says whose it is.",
-      });
-  }
-  for (const hook of hooks) {
-    const clsact = !hasClsact(netns, dev) || madeClsact(instance, inode, dev);
-    record(instance, { netns: netns ?? "", inode, dev, hook, clsact });
-    if (!hasClsact(netns, dev)) tc(netns, ["qdisc", "add", "dev", dev, "clsact"]);
-    if (attachedProgram(netns, dev, hook)?.id !== programId(instance, hook)) {
-      const filter = ["dev", dev, hook, "pref", PREF, "handle", HANDLE, "bpf", "da"];
-      tc(netns, ["filter", "replace", ...filter, "object-pinned", progPath(instance, hook)]);
+/** Deletes CONFIG and STATS of an interface; maps of another version or not yet made have nothing of ours to delete. */
+function forget(instance: Instance, ifindex: number): void {
+  for (const def of [TABLES.CONFIG, TABLES.STATS]) {
+    let map: KernelMap;
+    try {
+      map = new KernelMap(def, objGet(`${mapsDir(instance)}/${def.name}`));
+    } catch (err) {
+      if (isGone(err) || (err instanceof LabError && err.code === "ERR_MAP_LAYOUT")) continue;
+      throw err;
     }
-  }
-}
-
-function madeClsact(instance: Instance, inode: number, dev: string): boolean {
-  return listAttachments(instance).some(({ at }) => at.inode === inode && at.dev === dev && at.clsact);
-}
-
-/** Writes an attachment down unless it is there already. */
-function record(instance: Instance, at: Attachment): void {
-  const all = listAttachments(instance);
-  if (all.some(({ at: a }) => a.inode === at.inode && a.dev === at.dev && a.hook === at.hook)) return;
-  const used = new Set(all.map(({ path }) => path));
-  let n = 0;
-  while (used.has(join(attachDir(instance), String(n)))) n++;
-  symlinkSync(JSON.stringify(at), join(attachDir(instance), String(n)));
-}
-
-/** What an instance has attached, by its record. */
-export function listAttachments(instance: Instance): { path: string; at: Attachment }[] {
-  const dir = attachDir(instance);
-  if (!existsSync(dir)) return [];
-  return readdirSync(dir).map((name) => {
-    const path = join(dir, name);
-    return { path, at: JSON.parse(readlinkSync(path)) as Attachment };
-  });
-}
-
-/** True when the filter is where the record says. */
-export function isAttached(instance: Instance, at: Attachment): boolean {
-  const netns = reach(at);
-  return netns !== undefined && attachedProgram(netns, at.dev, at.hook)?.id === programId(instance, at.hook);
-}
-
-/** The path by which the recorded namespace can be entered now ("" = our own); undefined when it is gone. */
-function reach(at: Attachment): string | undefined {
-  if (netnsInode(undefined) === at.inode) return "";
-  if (at.netns !== "" && netnsInode(at.netns) === at.inode) return at.netns;
-  return at.netns === "" ? findNetns(at.inode) : undefined;
-}
-
-/** A process that is in the namespace, where it was recorded without a path. */
-function findNetns(inode: number): string | undefined {
-  for (const pid of readdirSync("/proc")) {
-    if (!/^\d+$/.test(pid)) continue;
-    const path = `/proc/${pid}/ns/net`;
-    if (existsSync(path) && netnsInode(path) === inode) return path;
-  }
-  return undefined;
-}
-
-/** Detaches from one interface, or from all; gives what was detached. Filters of others stay. */
-export function detach(instance: Instance, dev?: string, hooks: readonly HookName[] = HOOK_NAMES): Attachment[] {
-  const gone: Attachment[] = [];
-  for (const { path, at } of listAttachments(instance)) {
-    if ((dev !== undefined && at.dev !== dev) || !hooks.includes(at.hook)) continue;
-    const netns = reach(at);
-    if (netns !== undefined) {
-      if (existsSync(progPath(instance, at.hook)) && isAttached(instance, at))
-        tc(netns, ["filter", "del", "dev", at.dev, at.hook, "pref", PREF, "handle", HANDLE, "bpf"]);
-      if (at.clsact && hasClsact(netns, at.dev) && unused(netns, at.dev))
-        tc(netns, ["qdisc", "del", "dev", at.dev, "clsact"]);
-    }
-    unlinkSync(path);
-    gone.push(at);
-  }
-  return gone;
-}
-
-const unused = (netns: NetnsPath, dev: string): boolean =>
-  HOOK_NAMES.every((hook) => tcJson(netns, ["filter", "show", "dev", dev, hook]).length === 0);
-
-/** Detaches and unloads every instance on this machine: all that guelab made. */
-export function detachAll(): { instance: Instance; attachments: Attachment[] }[] {
-  return listInstances().map((instance) => {
-    const attachments = detach(instance);
-    unloadInstance(instance);
-    return { instance, attachments };
-  });
-}
-
-/** True when the process that made a test instance (`test-PID-N`) is still running. */
-export function ownerAlive(instance: Instance): boolean {
-  const pid = /^test-(\d+)-\d+$/.exec(instance.name)?.[1];
-  if (pid === undefined) return true;
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").length > 0;
-  } catch {
-    return false;
+    map.delete(def.key.encode({ value: ifindex }));
+    map.close();
   }
 }
