@@ -112,14 +112,19 @@ export function tcpFlagText(flags: number): string {
 /** Reads a frame, MAC header first. */
 export function viewFrame(frame: Uint8Array): PacketView {
   if (!ethCheck(frame, 0, frame.length)) return { proto: "short" };
-  const macs = { smac: formatMac(ethSrc(frame, 0)), dmac: formatMac(ethDst(frame, 0)) };
   const type = ethType(frame, 0);
-  if (type === ETH_P_IP) return { ...macs, ...viewIp(frame, ETH_HLEN, frame.length, false) };
+  const view = type === ETH_P_IP ? viewIp(frame, ETH_HLEN, frame.length, false) : viewOther(frame, type);
+  view.smac = formatMac(ethSrc(frame, 0));
+  view.dmac = formatMac(ethDst(frame, 0));
+  return view;
+}
+
+function viewOther(frame: Uint8Array, type: number): PacketView {
   if (type !== ETH_P_ARP || !arpCheck(frame, ETH_HLEN, ETH_HLEN + ARP_LEN))
-    return { ...macs, proto: `ethertype 0x${type.toString(16)}` };
+    return { proto: `ethertype 0x${type.toString(16)}` };
   const op = arpOper(frame, ETH_HLEN) === ARPOP_REQUEST ? "request" : "reply";
   const arp = { op, sender: formatIpv4(arpSpa(frame, ETH_HLEN)), target: formatIpv4(arpTpa(frame, ETH_HLEN)) };
-  return { ...macs, proto: "arp", arp };
+  return { proto: "arp", arp };
 }
 
 /** Reads the IPv4 packet at `off`; a quoted one may be cut off behind its header. */
