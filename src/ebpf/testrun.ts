@@ -3,17 +3,20 @@
  * checksums and its FIB, but on no wire. What was decided comes back in the skb's cb[] (bpf/include/verdict.h).
  */
 import { closeSync } from "node:fs";
+import { join } from "node:path";
 import type { DataPath, HookResult, Verdict } from "../dataplane/datapath.ts";
 import type { Skb } from "../dataplane/skb.ts";
 import type { FibRow } from "../dataplane/vector.ts";
 import type { VectorTarget } from "../dataplane/vector-run.ts";
 import { LabError } from "../errors.ts";
 import { ETH_HLEN } from "../wire/ethernet.ts";
-import { CTX_CB, CTX_GSO_SIZE, CTX_IFINDEX, CTX_MARK, ENODEV, errnoName, TestRun } from "./bpf.ts";
+import { CTX_CB, CTX_GSO_SIZE, CTX_IFINDEX, CTX_MARK, ENODEV, errnoName, objGet, TestRun } from "./bpf.ts";
 import { HOOK_NAMES, type HookName, type Objects } from "./build.ts";
-import { instanceTables, loadInstance, type MapSizes, openProgram, unloadInstance } from "./load.ts";
+import { EVENTS_NAME } from "./event.ts";
+import { instanceTables, loadInstance, type MapSizes, mapsDir, openProgram, unloadInstance } from "./load.ts";
 import { closeTables, type KernelTables } from "./maps.ts";
 import { TestNamespace } from "./netns.ts";
+import { RingReader } from "./ringbuf.ts";
 
 const CB_REDIRECT_INGRESS = 1;
 const CB_HAS_ENTRY = 2;
@@ -104,6 +107,8 @@ export interface TestDataPath extends VectorTarget {
   readonly namespace: TestNamespace;
   /** File descriptors of the programs. */
   readonly fds: Readonly<Record<HookName, number>>;
+  /** The events of the dump flag. */
+  readonly events: RingReader;
   /** Removes everything that was made; the calling thread goes back to its own network namespace. */
   close(): void;
 }
@@ -124,15 +129,20 @@ export function openTestDataPath(options: TestDataPathOptions = {}): TestDataPat
     const tables = instanceTables(instance);
     for (const hook of HOOK_NAMES) open.push(openProgram(instance, hook));
     const fds = { ingress: open[0], egress: open[1] };
+    const eventsFd = objGet(join(mapsDir(instance), EVENTS_NAME));
+    open.push(eventsFd);
+    const events = new RingReader(eventsFd);
     const namespace = new TestNamespace();
     return {
       tables,
       dataPath: new EbpfDataPath(fds.ingress, fds.egress, namespace),
       namespace,
       fds,
+      events,
       setFib: (rows: readonly FibRow[]) => namespace.setFib(rows),
       close() {
         namespace.close();
+        events.close();
         for (const fd of open) closeSync(fd);
         closeTables(tables);
       },

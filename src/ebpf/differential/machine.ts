@@ -27,6 +27,7 @@ import {
 import type { Objects } from "../build.ts";
 import { type Memory, memory } from "../libc.ts";
 import { openTestDataPath, readCb, type TestDataPath } from "../testrun.ts";
+import { ExpectedEvents } from "./events.ts";
 import type { Rows } from "./state.ts";
 import { buildUniverse, UniverseFib } from "./universe.ts";
 
@@ -80,6 +81,9 @@ export class Machine {
   readonly reasonCounts = new Float64Array(TABLES.REASON.maxEntries);
   private readonly target: TestDataPath;
   private readonly test = new TestRun();
+  private readonly events = new ExpectedEvents();
+  /** The reference's dump flag was set for the last packet. */
+  private dumped = false;
   private readonly kernelLast: HookResult;
   private readonly snapshots: Record<TableName, Snapshot>;
   private readonly oldReasons: Float64Array;
@@ -95,6 +99,9 @@ export class Machine {
       throw err;
     }
     this.reference = new Reference(this.tables, new UniverseFib(this.skb));
+    this.reference.onDump = () => {
+      this.dumped = true;
+    };
     this.kernelLast = { ...this.reference.last };
     const kernel = this.target.tables;
     this.snapshots = Object.fromEntries(
@@ -146,7 +153,12 @@ export class Machine {
     }
     skb.ifindex = ifindex;
     skb.gsoSize = gsoSize;
+    this.dumped = false;
     const verdict = ingress ? this.reference.ingress(skb) : this.reference.egress(skb);
+    if (this.dumped) {
+      const { reason } = this.reference.last;
+      this.events.note(ingress, ifindex, reason, verdict, frame, len, skb.buf, skb.head, skb.end - skb.head);
+    }
 
     t.ctx.view.setUint32(CTX_IFINDEX, ifindex, true);
     t.ctx.view.setUint32(CTX_GSO_SIZE, gsoSize, true);
@@ -189,7 +201,8 @@ export class Machine {
       found ??= diff;
     }
     const diff = this.settleReasons();
-    return found ?? diff;
+    const event = this.events.settle(this.target.events);
+    return found ?? diff ?? (event && { packet: -1, ...event });
   }
 
   private settleTable(name: TableName): Difference | undefined {
