@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "vitest";
+import { requirement } from "./require.ts";
 
 export function hasTool(name: string): boolean {
   return spawnSync("sh", ["-c", `command -v ${name}`]).status === 0;
@@ -11,8 +12,9 @@ export function hasTool(name: string): boolean {
 
 /** `it`, skipped with the reason in its title where a program is missing (a failure when GUELAB_REQUIRE names it). */
 export function itWith(tool: string, title: string, fn: () => void): void {
-  if (hasTool(tool) || (process.env.GUELAB_REQUIRE ?? "").split(",").includes(tool)) it(title, fn);
-  else it.skip(`${title} (skipped: ${tool} is not installed)`, fn);
+  const lacks = requirement(tool, () => (hasTool(tool) ? undefined : `${tool} is not installed`));
+  if (lacks === undefined) it(title, fn);
+  else it.skip(`${title} (skipped: ${lacks})`, fn);
 }
 
 /** Writes bytes to a temporary file, hands over its path and removes it again. */
