@@ -29,6 +29,8 @@ const RTN: Record<RouteType, number> = {
 /** How long a path MTU is believed (ip_rt_mtu_expires), and the least that is (ip_rt_min_pmtu). */
 export const PMTU_EXPIRES_NS = 600 * SEC;
 export const MIN_PMTU = 552;
+/** No packet is larger than its total length can say, though the MTU of lo is (include/net/ip.h). */
+const IP_MAX_MTU = 0xffff;
 /** Destinations that are kept; then the cache starts afresh. */
 const CACHE_LIMIT = 65_536;
 /** What routers of old have as MTU, for an ICMP error that names none (RFC 1191 section 7). */
@@ -85,7 +87,7 @@ export class DstCache {
       dst.pmtuExpires = 0;
       dst.pmtuLocked = false;
     }
-    return Math.min(dst.pmtu, dst.dev.mtu);
+    return Math.min(dst.pmtu, dst.dev.mtu, IP_MAX_MTU);
   }
 
   /**

@@ -146,6 +146,15 @@ describe("MTU", () => {
     expect(client.ip.pathMtu(ip("10.0.1.2"))).toBe(1500);
   });
 
+  test("over lo no packet is larger than its total length can say", () => {
+    const { env, client } = routed(1000);
+    expect(client.ip.pathMtu(ip("127.0.0.1"))).toBe(65_535);
+    const most = ping(client, ip("127.0.0.1"), { count: 1, size: 65_535 - 28, df: true });
+    const more = ping(client, ip("127.0.0.1"), { count: 1, size: 65_536 - 28, df: true });
+    env.clock.run(SEC);
+    expect([most.result.received, more.result.received]).toEqual([1, 0]);
+  });
+
   test("without DF the router fragments and the receiver puts together, both ways", () => {
     const { env, client, server, rec } = routed(1000);
     const p = ping(client, ip("10.0.1.2"), { count: 2, size: 4000, intervalNs: 10 * MS });
