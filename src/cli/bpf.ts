@@ -50,10 +50,7 @@ export function bpfCommand(): Command {
       "--rx <flags>",
       `ingress flags, a number or ${flagNames("rx").join("+")} (default: as they are, gue at first)`,
     )
-    .option(
-      "--tx <flags>",
-      `egress flags, a number or ${flagNames("tx").join("+")} (default: as they are, none at first)`,
-    )
+    .option("--tx <flags>", `egress flags, a number or ${flagNames("tx").join("+")} (default: as they are, 0 at first)`)
     .option("--mtu <bytes>", "CONFIG.mtu; 0 = unchecked (default: the interface's)")
     .action(attachNic);
   bpf
@@ -151,7 +148,7 @@ function flags(text: string, side: FlagSide): number {
   const bits = parseFlags(side, text);
   if (bits !== undefined) return bits;
   throw new LabError("ERR_BAD_ARGUMENT", `'${text}' are not ${side === "rx" ? "ingress" : "egress"} flags`, {
-    hint: `A number, none, or names joined by +: ${flagNames(side).join(", ")}.`,
+    hint: `A number, or names joined by +: ${flagNames(side).join(", ")}.`,
   });
 }
 

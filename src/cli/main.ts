@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The command line. Each command lives in a file of its own and is loaded only when it is asked for, so that a scenario
  * starts fast.
@@ -20,6 +19,8 @@ const COMMANDS: readonly [name: string, summary: string, load: Loader][] = [
     async () => (await import("./explain.ts")).explainCommand(),
   ],
   ["vectors", "drive the data path with packet vectors", async () => (await import("./vectors.ts")).vectorsCommand()],
+  ["bpf", "build, load, attach and watch the eBPF programs", async () => (await import("./bpf.ts")).bpfCommand()],
+  ["tables", "print the tables of loaded eBPF programs", async () => (await import("./tables.ts")).tablesCommand()],
   ["schema", "print the JSON schema of scenario files", async () => (await import("./schema.ts")).schemaCommand()],
 ];
 
@@ -81,4 +82,3 @@ process.stdout.on("error", (err: NodeJS.ErrnoException) => {
   process.stderr.write(`guelab: standard output cannot be written (${err.code})\n`);
   process.exit(2);
 });
-process.exitCode = await main(process.argv.slice(2));

@@ -31,7 +31,7 @@ export interface AttachOptions {
   nic: string;
   /** Network namespace by name or path; default: this process's. */
   netns?: string;
-  /** CONFIG's flags; default: as they are, and gue and none at first. */
+  /** CONFIG's flags; default: as they are, gue and 0 at first. */
   rx?: number;
   tx?: number;
   /** Bytes, 0 = unchecked; default: the NIC's. */
