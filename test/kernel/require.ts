@@ -4,6 +4,7 @@ import { describe } from "vitest";
 import { buildPrograms } from "../../src/ebpf/build.ts";
 import { tryRun } from "../../src/ebpf/exec.ts";
 import { ensureBpffs, requireBpf } from "../../src/ebpf/load.ts";
+import { requirement } from "../support/require.ts";
 
 function missing(): string | undefined {
   try {
@@ -19,12 +20,10 @@ function missing(): string | undefined {
   }
 }
 
-const required = (process.env.GUELAB_REQUIRE ?? "").split(",").includes("kernel");
-/** What the machine lacks, or undefined. */
-export const kernelLacks: string | undefined = missing();
+const kernelLacks = requirement("kernel", missing);
 
 /** `describe` for tests on the real kernel: skipped with the reason, or failed where GUELAB_REQUIRE=kernel. */
 export function describeKernel(title: string, body: () => void): void {
-  if (kernelLacks === undefined || required) describe(title, body);
+  if (kernelLacks === undefined) describe(title, body);
   else describe.skip(`${title} (skipped: ${kernelLacks})`, body);
 }

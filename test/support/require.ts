@@ -5,9 +5,10 @@
 
 /**
  * Why tests that need `name` are to be skipped; undefined when they are to run: it is there, or it is required, and then
- * they fail by themselves. `probe` says what is missing.
+ * they fail by themselves. `probe` says what is missing, and may prepare what the tests need.
  */
 export function requirement(name: string, probe: () => string | undefined): string | undefined {
+  const lacks = probe();
   const required = (process.env.GUELAB_REQUIRE ?? "").split(",").includes(name);
-  return required ? undefined : probe();
+  return required ? undefined : lacks;
 }
