@@ -1,4 +1,7 @@
 /** A worker thread of `guelab run`: one scenario at a time. */
-import { execute, type Job, type JobResult } from "./execute.ts";
+import type { Job, JobResult } from "./execute.ts";
+import { loadApp } from "./launch.ts";
 
-export default (job: Job): Promise<JobResult> => execute(job);
+const { app } = loadApp();
+
+export default (job: Job): Promise<JobResult> => app.execute(job);
