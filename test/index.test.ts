@@ -1,8 +1,8 @@
 /** guelab as a library: what the README shows. */
 import { expect, it } from "vitest";
+import pkg from "../package.json" with { type: "json" };
 import { parseCommand, readScenario, runScenario, SimLab } from "../src/index.ts";
 import { VERSION } from "../src/version.ts";
-import pkg from "../package.json" with { type: "json" };
 
 const TEXT = `
 title: a ping in an inline topology
