@@ -7,7 +7,7 @@
 import { type Netfilter, NF_DROP } from "../dataplane/netfilter.ts";
 import type { Skb } from "../dataplane/skb.ts";
 import { csumReplace16, ipv4ChecksumOk } from "../wire/checksum.ts";
-import { ETH_HLEN, ETH_P_IP, ethType } from "../wire/ethernet.ts";
+import { ETH_HLEN, ETH_P_IP, ethType, setEthType } from "../wire/ethernet.ts";
 import {
   ICMP_DEST_UNREACH,
   ICMP_EXC_FRAGTIME,
@@ -127,26 +127,28 @@ export class IpStack implements IpLayer {
   /** As IpLayer says; a `saddr` of 0 is chosen by the route. */
   output(skb: Skb, saddr: number, daddr: number, proto: number, df: boolean, tos = 0): boolean {
     const dst = this.routes.lookup(daddr);
-    if (dst.type !== RTN_UNICAST && dst.type !== RTN_LOCAL) {
-      this.env.drop("ip", "no route to the destination", this.site, skb);
-      return false;
-    }
     const ip = skb.head + ETH_HLEN;
     const len = skb.end - ip;
+    if (dst.type !== RTN_UNICAST && dst.type !== RTN_LOCAL)
+      return this.refuse("no route to the destination", skb, saddr, daddr, proto);
     const mtu = this.routes.pathMtu(dst, this.env.clock.now);
-    if (len > mtu && df && !dst.pmtuLocked) {
-      this.env.drop("ip", "larger than the path MTU, and DF is set", this.site, skb);
-      return false;
-    }
-    if (len > 65_535) {
-      this.env.drop("ip", "larger than an IPv4 packet can be", this.site, skb);
-      return false;
-    }
+    if (len > mtu && df && !dst.pmtuLocked)
+      return this.refuse("larger than the path MTU, and DF is set", skb, saddr, daddr, proto);
+    if (len > 65_535) return this.refuse("larger than an IPv4 packet can be", skb, saddr, daddr, proto);
     this.id = (this.id + 1) & 0xffff;
     const word = df && !dst.pmtuLocked ? IP_DF : 0;
     writeIpv4(skb.buf, ip, len, this.id, word, this.settings.defaultTtl, proto, saddr || dst.src, daddr, tos);
     this.send(skb, dst, mtu);
     return true;
+  }
+
+  /** Drops a packet of this host; the header is written for whoever looks at the drop. */
+  private refuse(reason: string, skb: Skb, saddr: number, daddr: number, proto: number): false {
+    const ip = skb.head + ETH_HLEN;
+    setEthType(skb.buf, skb.head, ETH_P_IP);
+    writeIpv4(skb.buf, ip, Math.min(skb.end - ip, 65_535), 0, 0, this.settings.defaultTtl, proto, saddr, daddr);
+    this.drop(reason, skb);
+    return false;
   }
 
   /** Sends a packet whose IPv4 header the caller has written, as a raw socket does; takes it over. */

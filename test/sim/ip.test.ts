@@ -4,8 +4,9 @@ import { SimEnv } from "../../src/sim/env.ts";
 import { Host } from "../../src/sim/host.ts";
 import { ping } from "../../src/sim/ping.ts";
 import { L4_OFFSET, MS, SEC } from "../../src/sim/types.ts";
+import { ipv4ChecksumOk } from "../../src/wire/checksum.ts";
 import { ETH_P_IP, ethType } from "../../src/wire/ethernet.ts";
-import { IPPROTO_UDP, ipFragOff, ipId, ipTtl, writeIpv4 } from "../../src/wire/ipv4.ts";
+import { IPPROTO_UDP, ipDaddr, ipFragOff, ipId, ipSaddr, ipTtl, writeIpv4 } from "../../src/wire/ipv4.ts";
 import { writeUdp } from "../../src/wire/udp.ts";
 import { ip, lan, plug, type Recorder, record } from "./network.ts";
 
@@ -43,6 +44,28 @@ function raw(host: Host, saddr: number, daddr: number, opts: { ttl?: number; wor
   writeIpv4(skb.buf, skb.head + 14, 28 + len, 77, opts.word ?? 0, opts.ttl ?? 64, IPPROTO_UDP, saddr, daddr);
   host.ip.outputRaw(skb);
 }
+
+describe("sending", () => {
+  test("a packet without a route is dropped under its own addresses, whatever its buffer held before", () => {
+    const { env, router, client } = routed();
+    let frame: Uint8Array | undefined;
+    env.tap = {
+      onPacket() {},
+      onHook() {},
+      onDrop: (_where, _reason, _at, skb) => {
+        frame = skb.frame();
+      },
+    };
+    raw(client, ip("10.0.0.2"), ip("10.0.0.1"));
+    env.clock.run(SEC);
+    const skb = router.ip.allocate(16);
+    skb.buf.fill(0xaa, skb.head, skb.end);
+    expect(router.ip.output(skb, ip("10.0.0.1"), ip("9.9.9.9"), IPPROTO_UDP, false)).toBe(false);
+    expect(frame).toBeDefined();
+    expect([ipSaddr(frame!, 14), ipDaddr(frame!, 14)]).toEqual([ip("10.0.0.1"), ip("9.9.9.9")]);
+    expect(ipv4ChecksumOk(frame!, 14)).toBe(true);
+  });
+});
 
 describe("forwarding", () => {
   test("lowers the TTL by one, leaves the ID, and keeps the header checksum right", () => {
