@@ -2,6 +2,7 @@
 import type { Endpoint } from "../../../control/control.ts";
 import { formatTables } from "../../../scenario/table-print.ts";
 import { formatPorts } from "../../../scenario/until.ts";
+import { formatFlags } from "../../../tables/text.ts";
 import { gueDefaultTunnelId } from "../../../wire/gue.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
 import { bytes, flag, num, optNum, str } from "../args.ts";
@@ -21,6 +22,13 @@ export const PFC: Handlers = {
       sweepCount: optNum(cmd, "sweepCount"),
     });
     return printed([`${str(cmd, "name")}: attached to ${str(cmd, "nic")}`]);
+  },
+
+  pfc_flags(lab, cmd) {
+    const rx = num(cmd, "rx");
+    const tx = num(cmd, "tx");
+    hostOf(lab, cmd).control.setFlags(str(cmd, "nic"), rx, tx);
+    return printed([`${str(cmd, "nic")}: ingress ${formatFlags("rx", rx)}, egress ${formatFlags("tx", tx)}`]);
   },
 
   pfc_stop(lab, cmd) {

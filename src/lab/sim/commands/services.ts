@@ -39,6 +39,11 @@ function start(node: SimHost, cmd: Command, proto: string, starter: Starter) {
   const port = num(cmd, "port");
   const id = str(cmd, "id");
   const endpoint = `${formatIpv4(addr)}:${port}`;
+  // "This network", multicast and broadcast are nobody's own (RFC 1122 section 3.2.1.3).
+  if (addr >>> 24 === 0 || addr >>> 28 >= 14)
+    throw new LabError("ERR_ADDRESS", `${formatIpv4(addr)} cannot be the address of a service`, {
+      hint: "Choose a unicast address such as 1.1.1.1.",
+    });
   const key = `${proto} ${endpoint}`;
   if (node.services.has(key)) throw endpointInUse(node, proto, endpoint);
   for (const [other, service] of node.services)
