@@ -107,11 +107,7 @@ export class ControlPlane {
           hint: `Run pfc_stop ${req.nic} first.`,
         },
       );
-    // Ingress fwd bypasses netfilter: a proxy that leaves translation to iptables (gue only) would forward untranslated.
-    if (req.rx & RX_FWD && req.rx & RX_GUE && !(req.rx & RX_DNAT) && req.tx & TX_PROXY)
-      throw new LabError("ERR_FLAGS", "ingress fwd bypasses netfilter, which this proxy leaves the translation to", {
-        hint: "Add the ingress flag dnat (2) and the egress flag snat (2), or leave fwd (4) out.",
-      });
+    checkFlags(req.rx, req.tx);
     if (!this.pool.covers(req.portMin, req.portMax)) this.pool.init(req.portMin, req.portMax);
     this.t.CONFIG.set({ value: nic.ifindex }, { rx: req.rx >>> 0, tx: req.tx >>> 0, mtu: nic.mtu });
     this.host.attach(req.nic);
@@ -221,9 +217,10 @@ export class ControlPlane {
     this.pool.release(port);
   }
 
-  /** Turns `dump` (or any other flags) on or off at run time. */
+  /** Changes the flags of a NIC that is started, `dump` for instance. Throws ERR_NOT_STARTED, ERR_FLAGS. */
   setFlags(nicName: string, rx: number, tx: number): void {
     const instance = this.instance(nicName);
+    checkFlags(rx, tx);
     this.t.CONFIG.set({ value: instance.nic.ifindex }, { rx: rx >>> 0, tx: tx >>> 0, mtu: instance.nic.mtu });
     instance.tx = tx;
   }
@@ -278,6 +275,14 @@ export class ControlPlane {
     writeGuePing(payload, 0, service.group, service.service, verify.key, tunnelId);
     this.host.sendUdp(tun.local.ip, tun.local.port, tun.remote.ip, tun.remote.port, payload);
   }
+}
+
+/** Ingress fwd bypasses netfilter: a proxy that leaves translation to iptables would forward untranslated. */
+function checkFlags(rx: number, tx: number): void {
+  if (!(rx & RX_FWD && rx & RX_GUE && !(rx & RX_DNAT) && tx & TX_PROXY)) return;
+  throw new LabError("ERR_FLAGS", "ingress fwd bypasses netfilter, which this proxy leaves the translation to", {
+    hint: "Add the ingress flag dnat (2) and the egress flag snat (2), or leave fwd (4) out.",
+  });
 }
 
 function typedTables(stores: TableStores) {

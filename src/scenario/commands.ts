@@ -22,6 +22,8 @@ const o = (flags: string[], doc: string, type?: ParamType, more: Partial<OptionS
 const config = opt("config", "word", "topology file; may be left out where the lab has one already");
 const image = opt("image", "word", "docker image of the hosts; other labs ignore it");
 const nic = p("nic", "nic", "interface, eth1 for instance");
+const rx = p("rx", "rx-flags", "ingress flags: gue 1, dnat 2, fwd 4, dump 8");
+const tx = p("tx", "tx-flags", "egress flags: proxy 1, snat 2, fwd 4, dump 8, fib 16, mss 32");
 const group = p("group", "u16", "group id");
 const service = p("service", "u16", "service id");
 const port = (name: string, doc: string): ParamSpec => p(name, "port", doc, { min: 1 });
@@ -101,8 +103,8 @@ const TRUE_INGRESS: CommandSpec[] = [
     [
       nic,
       p("name", "word", "name of the instance, for listings"),
-      p("rx", "rx-flags", "ingress flags: gue 1, dnat 2, fwd 4, dump 8"),
-      p("tx", "tx-flags", "egress flags: proxy 1, snat 2, fwd 4, dump 8, fib 16, mss 32"),
+      rx,
+      tx,
       port("portMin", "first tunnel port of the pool"),
       port("portMax", "last tunnel port of the pool, included"),
       opt("ping", "seconds", "send GUE pings at this interval; none without it or with 0"),
@@ -112,6 +114,12 @@ const TRUE_INGRESS: CommandSpec[] = [
     "attach True Ingress to an interface, fill the port pool, start the ping daemon",
     "egw pfc_start eth1 egw 9 9 5000 5010",
     { undo: "pfc_stop" },
+  ),
+  host(
+    "pfc_flags",
+    [nic, rx, tx],
+    "change the flags of an interface while it runs, to turn dump on or off for instance",
+    "egw pfc_flags eth1 gue+dnat proxy+snat",
   ),
   host("pfc_stop", [nic], "detach True Ingress from an interface", "egw pfc_stop eth1"),
   host(

@@ -171,6 +171,16 @@ describe("pfc_start and pfc_stop", () => {
     control.start({ ...proxyStart, nic: "eth2" });
   });
 
+  it("changes flags while it runs, under the same rules", () => {
+    const { control, tables } = setup();
+    expect(code(() => control.setFlags("eth1", 1, 1))).toBe("ERR_NOT_STARTED");
+    control.start(proxyStart);
+    control.setFlags("eth1", 3, 3);
+    expect(typed(TABLES.CONFIG, tables.CONFIG).get({ value: 7 })).toEqual({ rx: 3, tx: 3, mtu: 1500 });
+    expect(code(() => control.setFlags("eth1", 5, 1))).toBe("ERR_FLAGS");
+    expect(typed(TABLES.CONFIG, tables.CONFIG).get({ value: 7 })).toEqual({ rx: 3, tx: 3, mtu: 1500 });
+  });
+
   it("clears tables and pool with the last nic only", () => {
     const { control, tables, log } = setup();
     control.start(proxyStart);
