@@ -1,5 +1,7 @@
 /** Runs the standard tools (clang, bpftool, tc, ip): never through a shell, with errors that say what is missing. */
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { LabError } from "../errors.ts";
 
 /** What provides a program, for the hint of its absence. */
@@ -18,10 +20,16 @@ export interface RunResult {
   stderr: string;
 }
 
+/** Programs that leave something in the kernel. A guelab that is killed takes them along, so that they add nothing later. */
+const LEAVES_TRACES = new Set(["bpftool", "tc", "nsenter"]);
+
 /** Runs a program to its end. Throws LabError only when it is not installed. */
 export function tryRun(program: string, args: readonly string[], input?: string): RunResult {
-  const env = { ...process.env, PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin`, LC_ALL: "C" };
-  const r = spawnSync(program, args, { encoding: "utf8", env, input, maxBuffer: 64 << 20 });
+  const path = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
+  const env = { ...process.env, PATH: path, LC_ALL: "C" };
+  const tied = LEAVES_TRACES.has(program) && [program, "setpriv"].every((p) => isOn(path, p));
+  const [command, all] = tied ? ["setpriv", ["--pdeathsig", "KILL", program, ...args]] : [program, args];
+  const r = spawnSync(command, all, { encoding: "utf8", env, input, maxBuffer: 64 << 20 });
   if (r.error) {
     const [code, packages] = PACKAGES[program] ?? ["ERR_NO_PROGRAM", program];
     throw new LabError(code, `${program} is not installed or cannot be run: ${r.error.message}`, {
@@ -31,6 +39,8 @@ export function tryRun(program: string, args: readonly string[], input?: string)
   }
   return { status: r.status ?? 128, stdout: r.stdout, stderr: r.stderr };
 }
+
+const isOn = (path: string, program: string): boolean => path.split(":").some((dir) => existsSync(join(dir, program)));
 
 /** Runs a program that must succeed; gives its standard output. Throws LabError `code` with what it printed. */
 export function run(code: string, program: string, args: readonly string[], input?: string): string {

@@ -6,7 +6,7 @@
  *   /sys/fs/bpf/guelab-NAME/maps/TABLE        the maps, EVENTS among them
  *   /sys/fs/bpf/guelab-NAME/at/N              a symbolic link whose text says where the programs are attached
  */
-import { closeSync, existsSync, mkdirSync, readdirSync, rmdirSync, statfsSync, unlinkSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { LabError } from "../errors.ts";
 import { TABLE_NAMES, TABLES, type TableName } from "../tables/schema.ts";
@@ -117,13 +117,19 @@ export function unloadInstance(instance: Instance): void {
 }
 
 function removePins(dir: string): void {
-  if (!existsSync(dir)) return;
-  for (const entry of readdirSync(dir, { withFileTypes: true })) {
-    const path = join(dir, entry.name);
-    if (entry.isDirectory()) removePins(path);
-    else unlinkSync(path);
+  // Again where someone pins at the same time: a tool of a killed run, in its last moments.
+  while (existsSync(dir)) {
+    for (const entry of readdirSync(dir, { withFileTypes: true })) {
+      const path = join(dir, entry.name);
+      if (entry.isDirectory()) removePins(path);
+      else rmSync(path, { force: true });
+    }
+    try {
+      rmdirSync(dir);
+    } catch (err) {
+      if (!["ENOTEMPTY", "ENOENT"].includes((err as NodeJS.ErrnoException).code ?? "")) throw err;
+    }
   }
-  rmdirSync(dir);
 }
 
 /** The tables of a loaded instance. */
@@ -133,7 +139,7 @@ export const instanceTables = (instance: Instance): KernelTables => openTables(m
 export function openProgram(instance: Instance, hook: HookName): number {
   if (!existsSync(progPath(instance, hook)))
     throw new LabError("ERR_PIN", `instance '${instance.name}' has no ${hook} program`, {
-      hint: `Load it: guelab bpf load ${instance.name}`,
+      hint: `Load it: guelab bpf load --instance ${instance.name}`,
     });
   return objGet(progPath(instance, hook));
 }
