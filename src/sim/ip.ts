@@ -146,7 +146,8 @@ export class IpStack implements IpLayer {
   private refuse(reason: string, skb: Skb, saddr: number, daddr: number, proto: number): false {
     const ip = skb.head + ETH_HLEN;
     setEthType(skb.buf, skb.head, ETH_P_IP);
-    writeIpv4(skb.buf, ip, Math.min(skb.end - ip, 65_535), 0, 0, this.settings.defaultTtl, proto, saddr, daddr);
+    const len = Math.min(skb.end - ip, 65_535);
+    writeIpv4(skb.buf, ip, len, 0, 0, this.settings.defaultTtl, proto, saddr || this.sourceFor(daddr), daddr);
     this.drop(reason, skb);
     return false;
   }
