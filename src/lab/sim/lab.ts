@@ -8,7 +8,7 @@ import type { CommandResult, DropRecord, Lab, PacketRecord } from "../../scenari
 import type { Topology } from "../../scenario/topology.ts";
 import { SimEnv } from "../../sim/env.ts";
 import { type HasherFactory, sha256 } from "../../sim/sha256.ts";
-import { SEC } from "../../sim/types.ts";
+import { MS, SEC } from "../../sim/types.ts";
 import type { TableStores } from "../../tables/tables.ts";
 import { conntrackLines } from "./commands/host.ts";
 import { HANDLERS } from "./commands/index.ts";
@@ -30,6 +30,9 @@ export interface SimLabOptions {
 
 /** Virtual time after which a command that has not come to an end is given up. */
 const COMMAND_LIMIT_NS = 24 * 3600 * SEC;
+
+/** `until` looks at least so often. */
+const POLL_NS = 10 * MS;
 
 export class SimLab implements Lab {
   readonly kind = "sim";
@@ -122,7 +125,16 @@ export class SimLab implements Lab {
   }
 
   async until(check: () => boolean, withinNs: number): Promise<boolean> {
-    return this.env.clock.runUntil(check, this.env.clock.now + withinNs);
+    const { clock } = this.env;
+    const end = clock.now + withinNs;
+    // Some state, such as what conntrack has forgotten, changes by the passing of time alone.
+    const poll = clock.timer(() => {
+      if (clock.now < end) poll.start(Math.min(POLL_NS, end - clock.now));
+    });
+    poll.start(Math.min(POLL_NS, withinNs));
+    const ok = clock.runUntil(check, end);
+    poll.stop();
+    return ok;
   }
 
   tables(host: string): TableStores | undefined {
