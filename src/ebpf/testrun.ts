@@ -10,6 +10,7 @@ import type { FibRow } from "../dataplane/vector.ts";
 import type { VectorTarget } from "../dataplane/vector-run.ts";
 import { LabError } from "../errors.ts";
 import { ETH_HLEN } from "../wire/ethernet.ts";
+import { IPV4_DADDR } from "../wire/ipv4.ts";
 import { CTX_CB, CTX_GSO_SIZE, CTX_IFINDEX, CTX_MARK, ENODEV, errnoName, objGet, TestRun } from "./bpf.ts";
 import { HOOK_NAMES, type HookName, type Objects } from "./build.ts";
 import { EVENTS_NAME } from "./event.ts";
@@ -24,6 +25,11 @@ const CB_FIB_SHIFT = 8;
 
 /** The longest frame that BPF_PROG_TEST_RUN takes: a page without head and tail room. */
 export const TEST_RUN_MAX = 3_500;
+
+/** The tables that the programs write. */
+const WRITTEN = ["TUNNEL", "SESSION", "STATS", "REASON"] as const;
+/** `HookResult.fib` where no lookup was made. */
+const NO_LOOKUP = -1;
 
 /** Reads what verdict.h wrote to cb[], at `off` of a struct __sk_buff. */
 export function readCb(ctx: DataView, last: HookResult): void {
@@ -55,11 +61,13 @@ export class EbpfDataPath implements DataPath {
   private readonly ingressFd: number;
   private readonly egressFd: number;
   private readonly namespace: TestNamespace;
+  private readonly tables: KernelTables;
 
-  constructor(ingressFd: number, egressFd: number, namespace: TestNamespace) {
+  constructor(ingressFd: number, egressFd: number, namespace: TestNamespace, tables: KernelTables) {
     this.ingressFd = ingressFd;
     this.egressFd = egressFd;
     this.namespace = namespace;
+    this.tables = tables;
   }
 
   ingress(skb: Skb): Verdict {
@@ -80,17 +88,36 @@ export class EbpfDataPath implements DataPath {
     t.ctx.view.setUint32(CTX_MARK, skb.mark, true);
     t.ctx.view.setUint32(CTX_IFINDEX, skb.ifindex, true);
     t.ctx.view.setUint32(CTX_GSO_SIZE, skb.gsoSize, true);
-    let ret = t.run(fd, skb.len);
-    if (ret === -ENODEV) {
-      this.namespace.ensureDevice(skb.ifindex);
-      ret = t.run(fd, skb.len);
-    }
-    if (ret < 0) refuse(`this packet of ${skb.len} bytes (${errnoName(-ret)})`);
+    if (this.namespace.needsPrepare) this.prepare(fd, skb.len);
+    this.runOnce(fd, skb.len);
     skb.setFrame(t.out.bytes.subarray(0, t.outLen));
     skb.mark = t.ctxOut.view.getUint32(CTX_MARK, true);
     skb.gsoSize = t.ctxOut.view.getUint32(CTX_GSO_SIZE, true);
     readCb(t.ctxOut.view, this.last);
     return t.retval;
+  }
+
+  private runOnce(fd: number, len: number): void {
+    const t = this.test;
+    let ret = t.run(fd, len);
+    if (ret === -ENODEV) {
+      this.namespace.ensureDevice(t.ctx.view.getUint32(CTX_IFINDEX, true));
+      ret = t.run(fd, len);
+    }
+    if (ret < 0) refuse(`this packet of ${len} bytes (${errnoName(-ret)})`);
+  }
+
+  /** Runs the packet to see whom it asks the FIB for, takes the run back, and has the namespace ready for that. */
+  private prepare(fd: number, len: number): void {
+    const t = this.test;
+    const written = WRITTEN.map((name) => ({ table: this.tables[name], entries: this.tables[name].entries() }));
+    this.runOnce(fd, len);
+    for (const { table, entries } of written) {
+      table.clear();
+      for (const [key, value] of entries) table.update(key, value);
+    }
+    readCb(t.ctxOut.view, this.last);
+    if (this.last.fib !== NO_LOOKUP) this.namespace.prepare(t.out.view.getUint32(ETH_HLEN + IPV4_DADDR));
   }
 }
 
@@ -135,7 +162,7 @@ export function openTestDataPath(options: TestDataPathOptions = {}): TestDataPat
     const namespace = new TestNamespace();
     return {
       tables,
-      dataPath: new EbpfDataPath(fds.ingress, fds.egress, namespace),
+      dataPath: new EbpfDataPath(fds.ingress, fds.egress, namespace, tables),
       namespace,
       fds,
       events,
