@@ -20,6 +20,14 @@ export interface Service {
   stop(): void;
 }
 
+/** One service's end of a tunnel of the Linux-only path; addresses host order. */
+export interface LinuxTunnel {
+  readonly remote: number;
+  /** What is routed into it. */
+  readonly target: number;
+  undo(): void;
+}
+
 /** One simulated host and what runs on it. */
 export interface SimHost {
   readonly def: HostDef;
@@ -31,8 +39,8 @@ export interface SimHost {
   readonly services: Map<string, Service>;
   /** gue_ping senders by service id: call to stop. */
   readonly guePings: Map<number, () => void>;
-  /** Tunnels of the Linux-only path by service id: call to undo. The fou port is shared by all. */
-  readonly linuxTunnels: Map<number, () => void>;
+  /** Tunnels of the Linux-only path by service id. The fou port is shared by all. */
+  readonly linuxTunnels: Map<number, LinuxTunnel>;
   fou: FouPort | undefined;
 }
 

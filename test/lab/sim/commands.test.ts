@@ -32,3 +32,29 @@ describe("http_start", () => {
     expect((await run("node1 ip addr")).output).toEqual(["lo: 127.0.0.1/8", "eth1: 172.1.0.4/16"]);
   });
 });
+
+describe("the Linux-only path", () => {
+  test("services on one address share the route, which goes with the last of them", async () => {
+    for (const [id, port] of [
+      [100, 4000],
+      [101, 4001],
+    ]) {
+      await run(`http_start node1 1.1.1.1 ${port} ${id}`);
+      await run(`egw_setup egw ${id} tcp 1.1.1.1 ${port} 172.1.0.4 6080 5.5.5.5 3${id} 10.1.1.${id}`);
+      await run(`pfc_setup node1 ${id} tcp 1.1.1.1 ${port} 172.1.0.3 6080 10.1.1.${id}`);
+    }
+    const routes = (await run("egw ip route")).output;
+    await run("egw_cleanup egw 100");
+    expect((await run("client curl -m 2 http://5.5.5.5:3101/hello")).data.body).toContain("HELLO '101'");
+    expect((await run("client curl -m 2 http://5.5.5.5:3100/hello")).data.error).toBe("ECONNREFUSED");
+    expect((await run("egw ip route")).output).toEqual(routes);
+    await run("egw_cleanup egw 101");
+    expect((await run("egw ip route")).output).toEqual(routes.filter((line) => !line.startsWith("1.1.1.1")));
+  });
+
+  test("one service address behind two nodes is refused: it has one route", async () => {
+    await run("egw_setup egw 100 tcp 1.1.1.1 4000 172.1.0.4 6080 5.5.5.5 3100 10.1.1.100");
+    await refused("egw_setup egw 101 tcp 1.1.1.1 4001 172.1.0.5 6080 5.5.5.5 3101 10.1.1.101", "ERR_TUNNEL_CLASH");
+    expect((await run("egw ip addr")).output).not.toContain("gue101: 10.1.1.101/32");
+  });
+});

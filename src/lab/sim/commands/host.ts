@@ -82,9 +82,11 @@ function getSysctl(node: SimHost, name: string): number {
 }
 
 function setSysctl(node: SimHost, name: string, text: string): void {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
   if (name !== IP_FORWARD) {
     checkName(name);
+    if (Number.isNaN(value))
+      throw new LabError("ERR_SYSCTL_VALUE", `${name}: expected a whole number of seconds, got '${text}'`);
     setTimeoutSeconds(node.host.netfilter.conntrack.timeouts, name, value);
   } else if (value === 0 || value === 1) {
     node.host.ip.settings.ipForward = value === 1;

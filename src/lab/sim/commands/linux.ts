@@ -7,7 +7,7 @@ import { GUE_PORT } from "../../../wire/gue.ts";
 import { formatIpv4, IPPROTO_UDP } from "../../../wire/ipv4.ts";
 import { num, str } from "../args.ts";
 import { every, sendRawUdp } from "../control-host.ts";
-import type { SimHost } from "../world.ts";
+import type { LinuxTunnel, SimHost } from "../world.ts";
 import { type Handlers, printed } from "./handler.ts";
 
 /** What one end of a tunnel needs; addresses host order. */
@@ -31,14 +31,15 @@ export const LINUX: Handlers = {
       addr: num(cmd, "fooIp"),
       target: num(cmd, "serviceIp"),
     };
-    const undoTunnel = openTunnel(node, end);
+    const tunnel = openTunnel(node, end);
     const dev = deviceName(node, end.remote, service);
     const rules = egwRules(cmd, dev);
     for (const rule of rules) iptables(node, `-A ${rule}`);
-    node.linuxTunnels.set(service, () => {
+    const undo = (): void => {
       for (const rule of rules) iptables(node, `-D ${rule}`);
-      undoTunnel();
-    });
+      tunnel.undo();
+    };
+    node.linuxTunnels.set(service, { ...tunnel, undo });
     return printed([
       `${dev}: ${formatIpv4(end.addr)}, service ${formatIpv4(end.target)} through ${formatIpv4(end.remote)}`,
     ]);
@@ -113,9 +114,10 @@ function nodeAddress(service: number): number {
 
 /**
  * Opens the fou port and the ipip device, or shares those of another service: the kernel tells ipip devices apart by
- * their remote address only, so a second one to the same remote would never receive a packet. Returns the undoing.
+ * their remote address only, so a second one to the same remote would never receive a packet. Services on one address
+ * share the route too.
  */
-function openTunnel(node: SimHost, end: TunnelEnd): () => void {
+function openTunnel(node: SimHost, end: TunnelEnd): LinuxTunnel {
   const { host, linuxTunnels } = node;
   if (linuxTunnels.has(end.service))
     throw new LabError("ERR_SERVICE_IN_USE", `service ${end.service} has a tunnel on ${host.name} already`, {
@@ -132,6 +134,13 @@ function openTunnel(node: SimHost, end: TunnelEnd): () => void {
       `${shared.name} goes to ${formatIpv4(end.remote)} port ${shared.dport}; an ipip device cannot have two ports`,
       { hint: "One remote address has one tunnel: use the same port, or True Ingress." },
     );
+  const elsewhere = [...linuxTunnels.values()].find((t) => t.target === end.target && t.remote !== end.remote);
+  if (elsewhere !== undefined)
+    throw new LabError(
+      "ERR_TUNNEL_CLASH",
+      `${formatIpv4(end.target)} is routed into the tunnel to ${formatIpv4(elsewhere.remote)} already`,
+      { hint: "One address has one route: give the services different addresses." },
+    );
   const fou = node.fou ?? FouPort.open(host, GUE_PORT);
   if (fou === undefined)
     throw new LabError("ERR_ENDPOINT_IN_USE", `UDP port ${GUE_PORT} of ${host.name} is in use`, {
@@ -147,20 +156,22 @@ function openTunnel(node: SimHost, end: TunnelEnd): () => void {
   const dev = shared;
   host.addAddress(dev, end.addr);
   host.addDeviceRoute(end.target, 32, dev);
-  return () => {
-    host.delRoute(end.target, 32);
+  const undo = (): void => {
+    const others = [...linuxTunnels].filter(([service, t]) => service !== end.service && t.target === end.target);
+    if (others.length === 0) host.delRoute(end.target, 32);
     host.removeAddress(dev, end.addr);
     if (host.fib.addressesOf(dev.ifindex).length === 0) dev.remove();
     if (devices(node).length > 0) return;
     fou.close();
     node.fou = undefined;
   };
+  return { remote: end.remote, target: end.target, undo };
 }
 
 function closeTunnel(node: SimHost, service: number) {
-  const undo = node.linuxTunnels.get(service);
-  if (undo === undefined) throw unknownService(node, service, node.linuxTunnels);
-  undo();
+  const tunnel = node.linuxTunnels.get(service);
+  if (tunnel === undefined) throw unknownService(node, service, node.linuxTunnels);
+  tunnel.undo();
   node.linuxTunnels.delete(service);
   return printed([`tunnel of service ${service} removed`]);
 }
