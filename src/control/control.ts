@@ -66,6 +66,8 @@ interface Service {
   service: number;
   tunnel: number;
   port: number;
+  proxy: Endpoint;
+  backend: Endpoint;
 }
 
 type Ep = { ip: number; port: number; proto: number; pad: number };
@@ -149,10 +151,11 @@ export class ControlPlane {
           hint: `Choose another id, or run pfc_delete ${req.group} ${req.service} first.`,
         },
       );
-    for (const [other, entry] of this.t.VERIFY.entries()) {
-      const clash = sameEp(entry.proxy, req.proxy)
+    // Not through the table, which would be decoded as a whole for each of a thousand services (1 s in all).
+    for (const other of this.services) {
+      const clash = sameEp(other.proxy, req.proxy)
         ? "proxy"
-        : isProxy && sameEp(entry.backend, req.backend)
+        : isProxy && sameEp(other.backend, req.backend)
           ? "backend"
           : "";
       if (clash)
@@ -173,7 +176,7 @@ export class ControlPlane {
     const tunnel = gueDefaultTunnelId(req.group, req.service);
     const port = this.pool.alloc();
     const local = { ip: instance.nic.addr, port, proto: IPPROTO_UDP };
-    this.services.push({ nic: req.nic, ...sid, tunnel, port });
+    this.services.push({ nic: req.nic, ...sid, tunnel, port, proxy: req.proxy, backend: req.backend });
     try {
       const remote = { ip: req.remoteIp, port: req.remotePort, proto: IPPROTO_UDP };
       this.t.TUNNEL.set({ value: tunnel }, { local: ep(local), remote: ep(remote) });
