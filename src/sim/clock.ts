@@ -102,6 +102,11 @@ export class Simulation implements Scheduler {
     if (this.now < untilNs) this.now = untilNs;
   }
 
+  /** When the next event is due (absolute); Infinity when there is none. */
+  get next(): number {
+    return this.size === 0 ? Number.POSITIVE_INFINITY : this.times[0];
+  }
+
   /**
    * Fires events until `pred` holds, which is asked before the first and after each of them; false when it still does
    * not at `limitNs` (absolute), where the clock then stands.
