@@ -25,9 +25,13 @@ const FILES = readdirSync(root, { recursive: true, encoding: "utf8" })
   .sort();
 
 /** Scenarios that damage packets on purpose: some must be found bad. */
-const DAMAGES_PACKETS: readonly string[] = [];
+const DAMAGES_PACKETS: readonly string[] = ["faults/03-corruption.yaml"];
 /** Scenarios that put a damaged packet into a tunnel. */
-const DAMAGES_INNER_PACKETS: readonly string[] = ["security/03-truncated.yaml", "security/04-wrong-header-words.yaml"];
+const DAMAGES_INNER_PACKETS: readonly string[] = [
+  ...DAMAGES_PACKETS,
+  "security/03-truncated.yaml",
+  "security/04-wrong-header-words.yaml",
+];
 /** Scenarios that are run with another seed as well. */
 const OTHER_SEED = [
   "basic/02-node2-behind-nat.yaml",

@@ -36,7 +36,8 @@ export function runTool(tool: string, args: string[]): { out: string; err: strin
     env: { ...process.env, TZ: "UTC", LC_ALL: "C" },
     maxBuffer: 64 << 20,
   });
-  if (r.status !== 0) throw new Error(`${tool} ${args.join(" ")}: exit code ${r.status}\n${r.stderr}`);
+  if (r.status !== 0)
+    throw new Error(`${tool} ${args.join(" ")}: ${r.error?.message ?? `exit code ${r.status}`}\n${r.stderr ?? ""}`);
   return { out: r.stdout, err: r.stderr };
 }
 
