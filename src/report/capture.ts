@@ -4,7 +4,7 @@
  */
 import type { PacketRecord } from "../scenario/lab.ts";
 import type { Topology } from "../scenario/topology.ts";
-import { REASON, VERDICT } from "../tables/reasons.ts";
+import { REASON } from "../tables/reasons.ts";
 import { type PacketInfo, PcapngWriter, pcapngBuffer, type SectionInfo } from "../wire/pcapng.ts";
 import { hookText } from "./hook-text.ts";
 
@@ -39,10 +39,9 @@ export function writeCapture(
       ids.set(name, id);
     }
     const packet: PacketInfo = { direction: r.direction };
-    if (r.hook && r.hook.reason !== REASON.PASS_NO_CONFIG) {
+    // The verdict stands in the comment only: Wireshark 4.0 cannot save a file that has it as an option, too.
+    if (r.hook && r.hook.reason !== REASON.PASS_NO_CONFIG)
       packet.comment = hookText(r.hook, r.frame, proxies.has(r.host));
-      packet.verdict = VERDICT[r.hook.reason];
-    }
     writer.packet(id, r.timeNs, r.frame, packet);
   }
 }
