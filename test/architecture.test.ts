@@ -5,9 +5,9 @@ import { expect, it } from "vitest";
 
 const src = resolve(import.meta.dirname, "../src");
 /** Each layer may import itself and those before it. */
-const LAYERS = ["wire", "tables", "dataplane", "control", "sim", "scenario", "lab", "ebpf", "report", "cli"];
+const LAYERS = ["wire", "tables", "dataplane", "control", "sim", "scenario", "ebpf", "lab", "report", "cli"];
 /** Layers, and parts of layers, that run in a browser. */
-const BROWSER = /^(wire|tables|dataplane|control|sim|scenario|lab\/sim|errors\.ts|index\.ts)/;
+const BROWSER = /^(wire|tables|dataplane|control|sim|scenario|lab\/(sim|common)|errors\.ts|index\.ts)/;
 const LOADER = "scenario/load.ts";
 /** Neither clock nor chance of their own: both are given to them. */
 const PURE = /^(wire|tables|dataplane|control|sim)\//;

@@ -42,17 +42,7 @@ function load(): Libc {
     throw new LabError("ERR_NO_BPF", `eBPF needs Linux on x64 or arm64, this is ${process.platform} ${process.arch}`, {
       hint: "Run it on Linux; the simulated lab (--lab sim) runs everywhere.",
     });
-  // biome-ignore lint/suspicious/noExplicitAny: koffi's types say little about what it returns
-  let koffi: any;
-  try {
-    koffi = createRequire(import.meta.url)("koffi");
-  } catch (err) {
-    throw new LabError("ERR_NO_KOFFI", "the optional package koffi, which makes the bpf(2) calls, is not installed", {
-      hint: "Install it with: npm install koffi",
-      cause: err,
-    });
-  }
-  const lib = koffi.load(null);
+  const { koffi, lib } = nativeLibrary();
   const syscall = lib.func("int syscall(long nr, int cmd, size_t attr, unsigned int size)");
   const mmap = lib.func("intptr_t mmap(size_t addr, size_t len, int prot, int flags, int fd, long off)");
   const munmap = lib.func("int munmap(size_t addr, size_t len)");
@@ -66,6 +56,20 @@ function load(): Libc {
     addressOf: (bytes) => Number(koffi.address(bytes)),
     view: (addr, length) => new Uint8Array(koffi.view(BigInt(addr), length)),
   };
+}
+
+/** The package koffi, and the C library through it. Throws LabError ERR_NO_KOFFI. */
+// biome-ignore lint/suspicious/noExplicitAny: koffi's types say little about what it returns
+export function nativeLibrary(): { koffi: any; lib: any } {
+  try {
+    const koffi = createRequire(import.meta.url)("koffi");
+    return { koffi, lib: koffi.load(null) };
+  } catch (err) {
+    throw new LabError("ERR_NO_KOFFI", "the optional package koffi, which makes the system calls, is not installed", {
+      hint: "Install it with: npm install koffi",
+      cause: err,
+    });
+  }
 }
 
 /** Memory whose address does not change: for what the kernel reads and writes. */

@@ -10,15 +10,9 @@ import { Host } from "../../sim/host.ts";
 import { Link } from "../../sim/link.ts";
 import { TcpStack } from "../../sim/tcp/stack.ts";
 import { createTables, type Tables } from "../../tables/tables.ts";
+import { natRules } from "../common/nat-rules.ts";
+import type { Service, ServiceHost } from "../common/services.ts";
 import { SimControlHost } from "./control-host.ts";
-
-/** Something that listens; `onLo`: its address was put on lo for it. */
-export interface Service {
-  readonly id: string;
-  readonly addr: number;
-  onLo: boolean;
-  stop(): void;
-}
 
 /** One service's end of a tunnel of the Linux-only path; addresses host order. */
 export interface LinuxTunnel {
@@ -29,13 +23,12 @@ export interface LinuxTunnel {
 }
 
 /** One simulated host and what runs on it. */
-export interface SimHost {
+export interface SimHost extends ServiceHost {
   readonly def: HostDef;
   readonly host: Host;
   readonly tcp: TcpStack;
   readonly tables: Tables;
   readonly control: ControlPlane;
-  /** By `tcp 1.1.1.1:4000`. */
   readonly services: Map<string, Service>;
   /** gue_ping senders by service id: call to stop. */
   readonly guePings: Map<number, () => void>;
@@ -90,11 +83,7 @@ export class World {
     for (const addr of def.loopback) host.addAddress(host.lo, addr);
     for (const r of def.routes) host.addRoute(r.dst, r.prefix, r.via);
     host.ip.settings.ipForward = def.ipForward;
-    if (def.masquerade !== undefined) {
-      const inside = def.nics.filter((n) => n.name !== def.masquerade).map((n) => n.name);
-      for (const rule of natRules(def.masquerade, inside))
-        applyIptables(host.netfilter, parseIptables(rule.split(" ")));
-    }
+    for (const rule of natRules(def)) applyIptables(host.netfilter, parseIptables(rule.split(" ")));
     const tcp = new TcpStack(host.ip);
     tcp.onDrop = (reason, skb) => this.env.tap?.onDrop("tcp", reason, host, skb);
     const tables = createTables();
@@ -106,19 +95,16 @@ export class World {
       tables,
       control: new ControlPlane(new SimControlHost(host, dataPath), tables),
       services: new Map(),
+      isLocal: (addr) => host.fib.isLocal(addr),
+      addToLo: (addr) => {
+        host.addAddress(host.lo, addr);
+      },
+      removeFromLo: (addr) => {
+        host.removeAddress(host.lo, addr);
+      },
       guePings: new Map(),
       linuxTunnels: new Map(),
       fou: undefined,
     });
   }
-}
-
-/** The demo's NAT box: masquerade to the outside, let back in only what belongs to a flow from inside. */
-function natRules(outside: string, inside: string[]): string[] {
-  const rules = [`-t nat -A POSTROUTING -o ${outside} -j MASQUERADE`, "-P FORWARD DROP"];
-  for (const nic of inside) {
-    rules.push(`-A FORWARD -i ${nic} -o ${outside} -j ACCEPT`);
-    rules.push(`-A FORWARD -i ${outside} -o ${nic} -m state --state RELATED,ESTABLISHED -j ACCEPT`);
-  }
-  return rules;
 }

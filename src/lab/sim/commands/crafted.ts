@@ -11,7 +11,7 @@ import {
   writeGueData,
   writeGuePing,
 } from "../../../wire/gue.ts";
-import { bytes, endpoint, optBytes, optEndpoint, optNum, str } from "../args.ts";
+import { bytes, endpoint, optBytes, optEndpoint, optNum, str } from "../../common/args.ts";
 import { sendRawUdp } from "../control-host.ts";
 import { type Handlers, hostOf, printed } from "./handler.ts";
 

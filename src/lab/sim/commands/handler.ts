@@ -9,8 +9,7 @@ import type { SimHost } from "../world.ts";
 export type Handler = (lab: SimLab, cmd: Command) => CommandResult | Task<CommandResult>;
 export type Handlers = Record<string, Handler>;
 
-/** A result of some lines. */
-export const printed = (output: string[], data: Record<string, unknown> = {}): CommandResult => ({ output, data });
+export { printed } from "../../common/results.ts";
 
 /** The host in front of a command. */
 export const hostOf = (lab: SimLab, cmd: Command): SimHost => lab.host(cmd.host ?? "");

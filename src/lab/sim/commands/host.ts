@@ -8,7 +8,7 @@ import { formatMac } from "../../../wire/ethernet.ts";
 import { parseFilter } from "../../../wire/filter.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
 import { TcpdumpPrinter } from "../../../wire/tcpdump.ts";
-import { flag, optNum, optStr, str, words } from "../args.ts";
+import { flag, optNum, optStr, str, words } from "../../common/args.ts";
 import type { SimHost } from "../world.ts";
 import { type Handlers, hostOf, printed } from "./handler.ts";
 import { ipCommand } from "./ip.ts";

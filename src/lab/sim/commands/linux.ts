@@ -5,7 +5,7 @@ import type { Command } from "../../../scenario/command.ts";
 import { FouPort, GueDevice } from "../../../sim/gue-device.ts";
 import { GUE_PORT } from "../../../wire/gue.ts";
 import { formatIpv4, IPPROTO_UDP } from "../../../wire/ipv4.ts";
-import { num, str } from "../args.ts";
+import { num, str } from "../../common/args.ts";
 import { every, sendRawUdp } from "../control-host.ts";
 import type { LinuxTunnel, SimHost } from "../world.ts";
 import { type Handlers, printed } from "./handler.ts";

@@ -9,7 +9,7 @@ import type { Host } from "../../../sim/host.ts";
 import { Pinger, type PingResult } from "../../../sim/ping.ts";
 import { MS } from "../../../sim/types.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
-import { num, str, words } from "../args.ts";
+import { num, str, words } from "../../common/args.ts";
 import type { SimLab } from "../lab.ts";
 import { Task } from "../task.ts";
 import type { World } from "../world.ts";
