@@ -4,6 +4,7 @@
  */
 import { cpus } from "node:os";
 import { benchDataplane } from "./dataplane.ts";
+import { benchEbpf } from "./ebpf.ts";
 import { benchMasquerade } from "./masquerade.ts";
 import { benchScenarios } from "./scenarios.ts";
 import { benchSim } from "./sim.ts";
@@ -18,6 +19,7 @@ const BENCHES: Record<string, (print: (line: string) => void) => Promise<void>> 
   sim: benchSim,
   tcp: benchTcp,
   scenarios: benchScenarios,
+  ebpf: benchEbpf,
 };
 
 const wanted = process.argv.slice(2);
