@@ -47,11 +47,15 @@ type Tables = Record<string, Record<string, Record<string, unknown>>>;
 const tables = JSON.parse(block("json tables")) as Tables;
 
 /** What the page's tables make of one frame. */
-function run(hook: "ingress" | "egress", frame: Uint8Array, using: Tables = tables) {
+function run(
+  hook: "ingress" | "egress",
+  frame: Uint8Array,
+  using: Tables = tables,
+): { reason: string; out: string; after: Tables } {
   const vector = { name: "page", tables: using, packets: [{ hook, ifindex: 2, in: toHex(frame) }] };
   const { json } = runVector(parseVector(JSON.stringify(vector)));
-  const packet = (json.packets as Record<string, string>[])[0];
-  return { ...packet, after: json.after as Tables };
+  const { reason, out } = (json.packets as Record<string, string>[])[0];
+  return { reason, out, after: json.after as Tables };
 }
 const unresolved = { ...tables, tunnel: { "65736": { ...tables.tunnel["65736"], remote: "0.0.0.0:0" } } };
 
