@@ -42,6 +42,9 @@ const OTHER_SEED = [
 /** Captures with more bytes of frames than this are compared and dissected with smaller files in them. */
 const MAX_CAPTURE_BYTES = 20e6;
 
+/** A machine that does much else at the time is no failure. */
+const TIMEOUT_MS = 240_000;
+
 interface Run {
   report: RunReport;
   packets: readonly PacketRecord[];
@@ -123,21 +126,25 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 describe("the catalogue in sim", () => {
   for (const file of FILES)
-    it(file, async ({ skip }) => {
-      const path = join(root, file);
-      const scenario = loadScenario(path);
-      if (scenario.labs && !scenario.labs.includes("sim")) skip(`it is for ${scenario.labs.join(" and ")}`);
-      let first = await run(scenario);
-      passes(first.report);
-      const large = first.frameBytes > MAX_CAPTURE_BYTES;
-      if (large) first = await run(smaller(path), true);
-      expect(first.frameBytes).toBeLessThan(MAX_CAPTURE_BYTES);
-      const second = await run(large ? smaller(path) : loadScenario(path), large);
-      expect(difference(first, second), "the same seed gives the same packets").toBe("");
-      keep(file, first.packets, first.capture(), false);
-      const inner = innerPackets(first.packets);
-      if (inner.length > 0) keep(file, inner, captureBytes(inner, scenario.topology), true);
-    });
+    it(
+      file,
+      async ({ skip }) => {
+        const path = join(root, file);
+        const scenario = loadScenario(path);
+        if (scenario.labs && !scenario.labs.includes("sim")) skip(`it is for ${scenario.labs.join(" and ")}`);
+        let first = await run(scenario);
+        passes(first.report);
+        const large = first.frameBytes > MAX_CAPTURE_BYTES;
+        if (large) first = await run(smaller(path), true);
+        expect(first.frameBytes).toBeLessThan(MAX_CAPTURE_BYTES);
+        const second = await run(large ? smaller(path) : loadScenario(path), large);
+        expect(difference(first, second), "the same seed gives the same packets").toBe("");
+        keep(file, first.packets, first.capture(), false);
+        const inner = innerPackets(first.packets);
+        if (inner.length > 0) keep(file, inner, captureBytes(inner, scenario.topology), true);
+      },
+      TIMEOUT_MS,
+    );
 
   it.each(OTHER_SEED)("%s passes with another seed, by other packets", async (file) => {
     const [one, other] = [loadScenario(join(root, file)), loadScenario(join(root, file))];
