@@ -145,30 +145,33 @@ function stepSchemas(id: string, expectItem: z.ZodType, stateItem: z.ZodType) {
     expect: listOf(expectItem).meta({ description: "What must hold then." }).optional(),
   };
   const doLine = z.string().min(1).meta({ description: "A command." });
-  const stepSchema = z.union([
-    doLine,
-    z.strictObject({
-      ...doFields,
-      until: listOf(stateItem).meta({ description: "Let time pass until this holds." }).optional(),
-      within: z
-        .string()
-        .meta({ description: "Longest time for until (5s).", examples: ["5s"] })
-        .optional(),
-      wait: z
-        .string()
-        .meta({ description: "Let time pass.", examples: ["5m"] })
-        .optional(),
-      parallel: z
-        .array(z.union([doLine, z.strictObject(doFields)]))
-        .min(1)
-        .meta({ description: "Commands that start at the same moment." })
-        .optional(),
-      repeat: z.int().min(1).max(1000).meta({ description: "How often; {i}, {i+N}, {i-N} count from 1." }).optional(),
-      get steps() {
-        return z.array(stepSchema).min(1).meta({ description: "What to repeat." }).optional();
-      },
-    }),
-  ]) as z.ZodType;
+  const stepSchema = z.union(
+    [
+      doLine,
+      z.strictObject({
+        ...doFields,
+        until: listOf(stateItem).meta({ description: "Let time pass until this holds." }).optional(),
+        within: z
+          .string({ error: "expected a duration with its unit, such as 5s" })
+          .meta({ description: "Longest time for until (5s).", examples: ["5s"] })
+          .optional(),
+        wait: z
+          .string({ error: "expected a duration with its unit, such as 5s" })
+          .meta({ description: "Let time pass.", examples: ["5m"] })
+          .optional(),
+        parallel: z
+          .array(z.union([doLine, z.strictObject(doFields)]))
+          .min(1)
+          .meta({ description: "Commands that start at the same moment." })
+          .optional(),
+        repeat: z.int().min(1).max(1000).meta({ description: "How often; {i}, {i+N}, {i-N} count from 1." }).optional(),
+        get steps() {
+          return z.array(stepSchema).min(1).meta({ description: "What to repeat." }).optional();
+        },
+      }),
+    ],
+    { error: "expected a command, or do, expect, until, wait, parallel or repeat" },
+  ) as z.ZodType;
   return stepSchema.meta({ id, description: "A command, or an object." });
 }
 

@@ -226,6 +226,10 @@ class Reader {
         );
       }
       const position = this.source.positionOf(at);
+      if (NUMBERS.has(name))
+        for (const one of Array.isArray(spec) ? spec : [spec])
+          if (!/^(-?\d|[/<>!])/.test(String(one)))
+            this.fail(`${name} is a number, not "${one}"`, at, "Write a number, >=1, or a range such as 1..3.");
       // Of several lines of output, each must be there.
       const each = name === "output" && Array.isArray(spec) ? spec : [spec];
       for (const one of each)
@@ -265,6 +269,20 @@ class Reader {
     throw new LabError("ERR_SCENARIO_SYNTAX", message, { position: this.source.positionOf(path), hint });
   }
 }
+
+/** Results of commands that are numbers. */
+const NUMBERS = new Set([
+  "status",
+  "size",
+  "sent",
+  "received",
+  "packets",
+  "port",
+  "tunnel",
+  "entries",
+  "value",
+  "time",
+]);
 
 /** Keys of a step that only some kinds of steps may have. */
 const OWNERS: Record<string, readonly Step["kind"][]> = {

@@ -25,16 +25,40 @@ export function schemaError(
     const hint = didYouMean(issue.keys[0], known, `Known here: ${known.join(", ")}.`);
     return new LabError(code, `unknown key '${issue.keys[0]}'`, { position: positionOf([...root, ...at]), hint });
   }
+  const name = spelled([...root, ...path]);
   if (path.length > 0 && issue.message.endsWith("received undefined"))
-    return new LabError(code, `${path.join(".")} is missing`, {
+    return new LabError(code, `${name} is missing`, {
       position: positionOf([...root, ...path]),
       hint: `See ${doc}.`,
     });
-  const name = path.length === 0 ? "" : `${path.join(".")}: `;
-  return new LabError(code, `${name}${issue.message.replace(/^Invalid input: /, "")}`, {
+  if (path.length + root.length === 0 && issue.message.endsWith("received null"))
+    return new LabError(code, "the file is empty", { position: positionOf([]), hint: `See ${doc}.` });
+  return new LabError(code, `${name === "" ? "" : `${name}: `}${inWords(issue.message)}`, {
     position: positionOf([...root, ...path]),
     hint: issue.code === "invalid_type" || issue.code === "invalid_union" ? `See ${doc}.` : undefined,
   });
+}
+
+/** `steps[0].within` */
+const spelled = (path: Path): string =>
+  path.map((key, i) => (typeof key === "number" ? `[${key}]` : i > 0 ? `.${key}` : key)).join("");
+
+const TYPES: Record<string, string> = {
+  object: "keys with values",
+  record: "keys with values",
+  array: "a list",
+  string: "a text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  null: "nothing",
+};
+
+/** "Invalid input: expected string, received null" for people who write YAML. */
+function inWords(message: string): string {
+  const m = /^Invalid input: expected (\w+), received (\w+)$/.exec(message);
+  if (m) return `expected ${TYPES[m[1]] ?? m[1]}, found ${TYPES[m[2]] ?? m[2]}`;
+  return message.replace(/^Invalid input: /, "").replace(/^Invalid input$/, "this is not what belongs here");
 }
 
 /** Descends into the branch of a union that fits best: one that does not fail at its root. */

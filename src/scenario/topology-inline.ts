@@ -37,8 +37,8 @@ export function parseInlineTopology(value: unknown, ctx: InlineContext): Topolog
   if (typeof value === "string") return ctx.load(value, ctx.positionOf(root));
   const parsed = topologySchema.safeParse(value);
   if (!parsed.success) {
-    const hint = "See docs/topologies.md for the shape of a topology.";
-    throw schemaError("ERR_TOPOLOGY_SYNTAX", topologySchema, parsed.error, ctx.positionOf, root, hint);
+    const doc = "docs/topologies.md";
+    throw schemaError("ERR_TOPOLOGY_SYNTAX", topologySchema, parsed.error, ctx.positionOf, root, doc);
   }
   return new Inline(parsed.data, ctx, root).build();
 }

@@ -15,7 +15,7 @@
 import { LabError, type Position } from "../errors.ts";
 import { REASON_NAMES } from "../tables/reasons.ts";
 import { TABLE_NAMES, type TableName } from "../tables/schema.ts";
-import { type BadArgument, parseUint, readHost } from "./arg-types.ts";
+import { type BadArgument, parseEndpointArg, parseUint, readHost } from "./arg-types.ts";
 import { dropCheck } from "./drops.ts";
 import { compileCount, compileMatcher, type Matcher } from "./expect.ts";
 import type { ParseContext } from "./parse-command.ts";
@@ -124,6 +124,8 @@ class StateParser {
   }
 
   private field(table: TableName, name: string, value: string): { name: string; matcher: Matcher } {
+    const wrong = endpointMistake(name, value);
+    if (wrong) this.fail(`${name} is ${wrong}, not "${value}"`, "Or a pattern, such as /^172[.]1[.]0[.]5:/.");
     return { name, matcher: compileMatcher(normaliseField(table, name, value), this.here()) };
   }
 
@@ -293,6 +295,16 @@ class StateParser {
   private error(offset: number, message: string, hint: string, code = "ERR_EXPECT_SYNTAX"): LabError {
     return new LabError(code, message, { position: columnAt(this.ctx.position, offset), hint: hint || undefined });
   }
+}
+
+/** What an endpoint's value should look like where it does not; undefined for patterns, comparisons and other fields. */
+function endpointMistake(field: string, value: string): string | undefined {
+  if (/^[/<>!]/.test(value)) return undefined;
+  if (field === "local" || field === "remote")
+    return parseEndpointArg(value) ? undefined : "an address and a port such as 172.1.0.5:6000";
+  if (field !== "proxy" && field !== "backend") return undefined;
+  const [, endpoint = ""] = /^(?:tcp|udp) (.*)$/.exec(value) ?? [];
+  return parseEndpointArg(endpoint) ? undefined : "a protocol and an endpoint such as tcp 5.5.5.5:3100";
 }
 
 /** `5001-5010,5000`; `none` for no ports. */

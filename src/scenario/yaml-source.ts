@@ -36,12 +36,14 @@ export class YamlSource {
     });
     // A warning is a tag or directive that would be ignored: it means something else than its author thinks.
     const problem = doc.errors[0] ?? doc.warnings[0];
-    if (problem) throw this.error(problem.message.split("\n")[0], problem.pos[0], hintFor(problem.code));
+    if (problem) throw this.error(inWords(problem.code, problem.message), problem.pos[0], hintFor(problem.code));
     this.root = doc.contents;
     try {
       this.value = doc.toJS({ maxAliasCount: MAX_ALIASES });
     } catch (cause) {
-      throw this.error((cause as Error).message, 0, "Write out what the aliases stand for.");
+      const many = (cause as Error).message.startsWith("Excessive alias count");
+      const message = many ? "the aliases stand for too much" : (cause as Error).message;
+      throw this.error(message, 0, "Write out what the aliases stand for.");
     }
   }
 
@@ -104,6 +106,10 @@ export class YamlSource {
   }
 }
 
+function inWords(code: string, message: string): string {
+  return code === "MULTIPLE_DOCS" ? "the file holds more than one document" : message.split("\n")[0];
+}
+
 function hintFor(code: string): string | undefined {
   switch (code) {
     case "TAG_RESOLVE_FAILED":
@@ -117,6 +123,10 @@ function hintFor(code: string): string | undefined {
     case "BLOCK_AS_IMPLICIT_KEY":
     case "MULTILINE_IMPLICIT_KEY":
       return 'A text with ": " in it must be quoted.';
+    case "BAD_INDENT":
+    case "BAD_SCALAR_START":
+    case "UNEXPECTED_TOKEN":
+      return "Look at this line's indentation and punctuation, and at the line above.";
     default:
       return undefined;
   }
