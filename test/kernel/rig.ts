@@ -97,24 +97,27 @@ export class VethRig {
     tc(this.host, `filter del dev n7 ${hook} pref ${pref}`);
   }
 
-  /** Real routes and neighbours for what the FIB is to answer; false where this host cannot be made to answer it. */
-  setFib(rows: readonly FibRow[]): boolean {
+  /**
+   * Real routes and neighbours for what the FIB is to answer; gives the rows that it does answer: an interface has one MAC.
+   * Undefined where this host cannot be made to answer it.
+   */
+  setFib(rows: readonly FibRow[]): readonly FibRow[] | undefined {
     for (const row of this.rows) ip(this.host, `route flush exact ${formatIpv4(row.daddr)}/32`);
-    this.rows = [];
     const possible = rows.every(
       (row) =>
         row.rc === BPF_FIB_LKUP_RET_NOT_FWDED ||
         (row.rc === BPF_FIB_LKUP_RET_SUCCESS && (row.ifindex === NIC || row.ifindex === OTHER)),
     );
-    if (!possible) return false;
-    this.rows = rows.filter((row) => row.rc === BPF_FIB_LKUP_RET_SUCCESS);
+    const found = rows.filter((row) => row.rc === BPF_FIB_LKUP_RET_SUCCESS);
+    this.rows = found.filter((row) => row.smac === found.find((r) => r.ifindex === row.ifindex)?.smac);
+    if (!possible) return undefined;
     for (const { daddr, ifindex, smac, dmac } of this.rows) {
       const nic = `n${ifindex}`;
       ip(this.host, `link set ${nic} address ${formatMac(smac)} arp on`);
       ip(this.host, `route replace ${formatIpv4(daddr)}/32 dev ${nic}`);
       ip(this.host, `neigh replace ${formatIpv4(daddr)} lladdr ${formatMac(dmac)} dev ${nic} nud permanent`);
     }
-    return true;
+    return this.rows;
   }
 
   /** Sends one frame to a hook and waits until the hook has counted it; gives what came out, where. */

@@ -13,7 +13,7 @@ import { tablesToText } from "../../src/dataplane/vector-text.ts";
 import { REASON_NAMES, REASONS, type ReasonName } from "../../src/tables/reasons.ts";
 import { createTables } from "../../src/tables/tables.ts";
 import { buildPacket, type PacketSpec } from "../../src/wire/build.ts";
-import { toHex } from "../../src/wire/bytes.ts";
+import { rd16, toHex } from "../../src/wire/bytes.ts";
 import { ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ethType } from "../../src/wire/ethernet.ts";
 import { describeKernel } from "./require.ts";
 import { NIC, type Outcome, VethRig } from "./rig.ts";
@@ -55,10 +55,11 @@ describeKernel("the programs on a veth pair", () => {
 
   /** Fills both sets of tables from a vector; undefined where no real routes give its FIB answers. */
   function start(vector: Vector): { reference: Reference; tables: ReturnType<typeof createTables> } | undefined {
-    if (!rig.setFib(vector.fib)) return undefined;
+    const rows = rig.setFib(vector.fib);
+    if (!rows) return undefined;
     const tables = createTables();
     const fib = new VectorFib();
-    fib.set(vector.fib);
+    fib.set(rows);
     for (const store of Object.values(rig.tables)) store.clear();
     fillTables(rig.tables, vector);
     fillTables(tables, vector);
@@ -72,9 +73,11 @@ describeKernel("the programs on a veth pair", () => {
 
   /** What the reference says of a frame: its reasons, and the bytes that come out. */
   function expected(reference: Reference, hook: "ingress" | "egress", frame: Uint8Array, gsoSize = 0, vlan = 0) {
-    const skb = skbFrom(frame, NIC);
+    // The kernel has taken the first tag out of the frame before ingress filters see it.
+    const bare = hook === "ingress" ? untagged(frame) : frame;
+    const skb = skbFrom(bare, NIC);
     skb.gsoSize = gsoSize;
-    skb.vlan = vlan;
+    skb.vlan = bare === frame ? vlan : 0x10000 | rd16(frame, ETH_HLEN);
     reference[hook](skb);
     const reasons: ReasonName[] = [REASON_NAMES[reference.last.reason]];
     const first = REASONS[reasons[0]].outcome;
@@ -127,8 +130,7 @@ describeKernel("the programs on a veth pair", () => {
     const { reference } = startTables();
     const plain = buildPacket(toBackend);
     const tagged = buildPacket({ ...toBackend, eth: { vlans: [{ tpid: ETH_P_8021Q, tci: 5 }] } });
-    // The kernel has taken the tag out of the frame before ingress filters see it.
-    const wantIn = expected(reference, "ingress", untagged(tagged), 0, 0x10005);
+    const wantIn = expected(reference, "ingress", tagged);
     expect(wantIn).toEqual({ reasons: ["PASS_VLAN"], frames: [toHex(plain)] });
     expect(seen(rig.pass("ingress", tagged))).toEqual(wantIn);
     expect(seen(rig.pass("egress", tagged))).toEqual(expected(reference, "egress", tagged));
@@ -147,7 +149,7 @@ describeKernel("the programs on a veth pair", () => {
 
   it("reads headers that lie in pages, and changes such packets as others", () => {
     const { reference } = startTables({ ...TABLES, config: { "7": { rx: "gue+dnat", tx: "proxy", mtu: 0 } } });
-    const payload = Uint8Array.from({ length: 20_000 }, (_, i) => (i * 7) & 255);
+    const payload = Uint8Array.from({ length: 8_000 }, (_, i) => (i * 7) & 255);
     const out = buildPacket({ ...toBackend, payload });
     const dnat = buildPacket({
       ip: { src: "172.1.0.2", dst: "5.5.5.5" },
