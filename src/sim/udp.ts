@@ -4,13 +4,7 @@
  */
 import type { Skb } from "../dataplane/skb.ts";
 import { l4ChecksumOk } from "../wire/checksum.ts";
-import {
-  ICMP_DEST_UNREACH,
-  ICMP_FRAG_NEEDED,
-  ICMP_HOST_UNREACH,
-  ICMP_NET_UNREACH,
-  ICMP_PORT_UNREACH,
-} from "../wire/icmp.ts";
+import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_PORT_UNREACH, ICMP_PROT_UNREACH } from "../wire/icmp.ts";
 import { IPPROTO_UDP, IPV4_HLEN, ipDaddr, ipSaddr } from "../wire/ipv4.ts";
 import { UDP_HLEN, udpCheck, udpChecksum, udpDport, udpLength, udpSport, writeUdp } from "../wire/udp.ts";
 import type { DropSite, SimEnv } from "./env.ts";
@@ -23,7 +17,7 @@ export const EPHEMERAL_MIN = 32_768;
 export const EPHEMERAL_MAX = 60_999;
 
 /** What a send gave: "ok", or the errno that Linux would give. */
-export type UdpStatus = "ok" | "EMSGSIZE" | "ENETUNREACH" | "ECONNREFUSED" | "EHOSTUNREACH" | "EPROTO";
+export type UdpStatus = "ok" | "EMSGSIZE" | "ENETUNREACH" | "ECONNREFUSED" | "ENOPROTOOPT";
 
 /**
  * How a socket uses DF (IP_MTU_DISCOVER): "want" sets it where the datagram fits the path MTU and fragments others, "do"
@@ -211,14 +205,12 @@ export class UdpLayer implements ProtocolHandler {
     const daddr = ipDaddr(buf, ip);
     const socket = this.lookup(ipSaddr(buf, ip), udpSport(buf, off), daddr, udpDport(buf, off));
     if (socket === undefined || socket.peerAddr === 0) return;
-    if (type !== ICMP_DEST_UNREACH) socket.setError("EHOSTUNREACH");
-    else if (code === ICMP_FRAG_NEEDED) {
-      // A sender that lets its datagrams be fragmented need not know.
-      if (socket.pmtuMode === "do") socket.setError("EMSGSIZE");
+    // Without IP_RECVERR a socket hears of hard errors only (__udp4_lib_err): no route to a host may come back.
+    if (type !== ICMP_DEST_UNREACH) return;
+    if (code === ICMP_FRAG_NEEDED) {
+      if (socket.pmtuMode !== "dont") socket.setError("EMSGSIZE");
     } else if (code === ICMP_PORT_UNREACH) socket.setError("ECONNREFUSED");
-    else if (code === ICMP_NET_UNREACH) socket.setError("ENETUNREACH");
-    else if (code === ICMP_HOST_UNREACH) socket.setError("EHOSTUNREACH");
-    else socket.setError("EPROTO");
+    else if (code === ICMP_PROT_UNREACH) socket.setError("ENOPROTOOPT");
   }
 
   /** The socket that fits best: connected before not connected, bound to the address before any. */

@@ -118,7 +118,8 @@ describe("errors", () => {
     s.connect(ip("10.0.0.77"), 1);
     expect(s.send(bytes("x"))).toBe("ok");
     env.clock.run(10 * SEC);
-    expect(s.takeError()).toBe("EHOSTUNREACH");
+    // Host unreachable is a soft error, which a socket without IP_RECVERR does not hear of.
+    expect(s.takeError()).toBe("ok");
   });
 
   test("DF beyond the path MTU is EMSGSIZE; without, the datagram is cut and arrives", () => {
