@@ -21,6 +21,11 @@ const COMMANDS: readonly [name: string, summary: string, load: Loader][] = [
   ["vectors", "drive the data path with packet vectors", async () => (await import("./vectors.ts")).vectorsCommand()],
   ["bpf", "build, load, attach and watch the eBPF programs", async () => (await import("./bpf.ts")).bpfCommand()],
   ["tables", "print the tables of loaded eBPF programs", async () => (await import("./tables.ts")).tablesCommand()],
+  [
+    "fuzz",
+    "compare the reference data path with the eBPF programs, packet by packet",
+    async () => (await import("./fuzz.ts")).fuzzCommand(),
+  ],
   ["schema", "print the JSON schema of scenario files", async () => (await import("./schema.ts")).schemaCommand()],
 ];
 
