@@ -13,7 +13,7 @@ import {
   layer,
   truncated,
 } from "./dissect-types.ts";
-import { GUE_PORT } from "./gue.ts";
+import { GUE_BASE_HLEN, GUE_PORT, GUE_PROTO_IPV4, gueCheck, gueProto, gueVersion } from "./gue.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, ipDaddr, ipSaddr } from "./ipv4.ts";
 import { TCP_HLEN, tcpAckno, tcpChecksum, tcpDport, tcpFlags, tcpHlen, tcpSeq, tcpSport, tcpWindow } from "./tcp.ts";
 import { UDP_HLEN, udpChecksum, udpDport, udpLength, udpSport } from "./udp.ts";
@@ -24,12 +24,20 @@ const TCP = "RFC 9293 section 3.1";
 /** The base words of this dialect: data, ping, older ping. */
 const GUE_WORDS = [0x0504a000, 0x2601a000, 0x2501a000];
 
-/** True when the UDP datagram at `off` is taken for GUE: by port, or by the exact base word of this dialect. */
+/**
+ * True when the UDP datagram at `off` is taken for GUE: on a tunnel port that was named, by the exact base word of this
+ * dialect, or on port 6080 with a whole header that carries IPv4 (gue_ping sends plain text there).
+ */
 export function looksLikeGue(d: Dissection, off: number, end: number): boolean {
+  const { b } = d;
   if (end - off < UDP_HLEN) return false;
-  const [sport, dport] = [udpSport(d.b, off), udpDport(d.b, off)];
-  if (sport === GUE_PORT || dport === GUE_PORT || d.tunnelPorts.has(sport) || d.tunnelPorts.has(dport)) return true;
-  return end - off >= UDP_HLEN + 4 && GUE_WORDS.includes(rd32(d.b, off + UDP_HLEN));
+  const [sport, dport] = [udpSport(b, off), udpDport(b, off)];
+  if (d.tunnelPorts.has(sport) || d.tunnelPorts.has(dport)) return true;
+  const gue = off + UDP_HLEN;
+  if (end - gue < GUE_BASE_HLEN) return false;
+  if (GUE_WORDS.includes(rd32(b, gue))) return true;
+  const registered = sport === GUE_PORT || dport === GUE_PORT;
+  return registered && gueVersion(b, gue) === 0 && gueProto(b, gue) === GUE_PROTO_IPV4 && gueCheck(b, gue, end);
 }
 
 export function dissectUdp(d: Dissection, ipOff: number, off: number, end: number, verify: boolean): LayerNode {

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
+import { buildPacket } from "../../src/wire/repr.ts";
 import { summary } from "../../src/wire/summary.ts";
 import { FRAMES, ODD_FRAMES } from "../support/frames.ts";
 
@@ -24,6 +25,18 @@ it.each([
   ["fragmentTail", "10.0.0.1 > 10.0.0.2 protocol 17 frag id=77 offset=64 len=10"],
 ])("says in one line what %s is", (name, text) => {
   expect(summary(FRAMES[name])).toBe(text);
+});
+
+it("takes text on port 6080 for what it is, and only GUE for GUE", () => {
+  const udp = (text: string) =>
+    buildPacket({
+      ip: { src: "172.2.0.3", dst: "172.1.0.3" },
+      udp: { sport: 6080, dport: 6080 },
+      payload: new TextEncoder().encode(text),
+    });
+  expect(summary(udp("service 200"))).toBe("172.2.0.3:6080 > 172.1.0.3:6080 UDP len=11");
+  expect(summary(udp("\0\0\0\0\0"))).toBe("172.2.0.3:6080 > 172.1.0.3:6080 UDP len=5");
+  expect(summary(udp("\0\x04\0\0"))).toContain("GUE");
 });
 
 it("keeps to one line of text whatever the bytes", () => {
