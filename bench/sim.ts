@@ -5,21 +5,40 @@ import { SimEnv } from "../src/sim/env.ts";
 import { Host } from "../src/sim/host.ts";
 import { Link } from "../src/sim/link.ts";
 import type { EventHandler } from "../src/sim/types.ts";
+import { csumView } from "../src/wire/checksum.ts";
 
 const EVENTS = 3_000_000;
 const DATAGRAMS = 200_000;
 const PAYLOAD = 1400;
+/** client - bridge - router - bridge - server. */
+const HOPS_EACH = 4;
 
 /** Runs a fixed amount of work and prints what it came to. */
 export async function benchSim(print: (line: string) => void): Promise<void> {
   benchEvents(Math.floor(EVENTS / 4));
-  print(`simulator: ${rate(EVENTS, benchEvents(EVENTS))} events/s with 1,000 in the queue`);
-  benchHops(Math.floor(DATAGRAMS / 4));
-  const { hops, seconds } = benchHops(DATAGRAMS);
   print(
-    `simulator: ${rate(hops, seconds)} packet-hops/s (UDP of ${PAYLOAD} bytes through two bridges and a router, all checksums)`,
+    `events, 1,000 in the queue: ${rate(
+      EVENTS,
+      best(() => benchEvents(EVENTS)),
+    )} /s   floor (handlers called in turn, no queue) ${rate(
+      EVENTS,
+      best(() => bareEvents(EVENTS)),
+    )} /s`,
+  );
+  benchHops(Math.floor(DATAGRAMS / 4));
+  print(
+    `packet-hops, UDP of ${PAYLOAD} bytes through two bridges and a router: ${rate(
+      HOPS_EACH * DATAGRAMS,
+      best(() => benchHops(DATAGRAMS)),
+    )} /s   floor (its copy and checksums only) ${rate(
+      HOPS_EACH * DATAGRAMS,
+      best(() => bareDatagrams(DATAGRAMS)),
+    )} /s`,
   );
 }
+
+/** Least of three: the machine is shared. */
+const best = (fn: () => number): number => Math.min(fn(), fn(), fn());
 
 const rate = (n: number, seconds: number): string => Math.round(n / seconds).toLocaleString("en-US");
 
@@ -41,8 +60,35 @@ function benchEvents(n: number): number {
   return (performance.now() - start) / 1000;
 }
 
-/** client - bridge - router - bridge - server: four hops a datagram, sent in bursts of 32. */
-function benchHops(n: number): { hops: number; seconds: number } {
+/** The same thousand handlers, fired one after the other. */
+function bareEvents(n: number): number {
+  let x = 1;
+  const handlers: EventHandler[] = Array.from({ length: 1000 }, () => ({
+    fire(arg) {
+      x = (Math.imul(x, 1_664_525) + 1_013_904_223 + arg) >>> 0;
+    },
+  }));
+  const start = performance.now();
+  for (let i = 0; i < n; i++) handlers[i % 1000].fire(i);
+  return x < 0 ? 0 : (performance.now() - start) / 1000;
+}
+
+/** What no datagram can do without: its bytes copied once, its checksum made and verified. */
+function bareDatagrams(n: number): number {
+  const payload = new Uint8Array(PAYLOAD);
+  const frame = new Uint8Array(2048);
+  const view = new DataView(frame.buffer);
+  let sum = 0;
+  const start = performance.now();
+  for (let i = 0; i < n; i++) {
+    frame.set(payload, 64);
+    sum += csumView(view, 56, PAYLOAD + 8) + csumView(view, 56, PAYLOAD + 8);
+  }
+  return sum < 0 ? 0 : (performance.now() - start) / 1000;
+}
+
+/** Datagrams over HOPS_EACH links each, sent in bursts of 32; the seconds it took. */
+function benchHops(n: number): number {
   const env = new SimEnv(1);
   const left = new Bridge(env, "left");
   const right = new Bridge(env, "right");
@@ -72,5 +118,7 @@ function benchHops(n: number): { hops: number; seconds: number } {
   while (env.clock.step());
   const seconds = (performance.now() - start) / 1000;
   if (sink.received !== n) throw new Error(`${sink.received} of ${n} datagrams arrived`);
-  return { hops: env.hops, seconds };
+  // ARP is not counted.
+  if (env.hops < HOPS_EACH * n) throw new Error(`${env.hops} hops for ${n} datagrams`);
+  return seconds;
 }
