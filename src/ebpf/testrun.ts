@@ -14,6 +14,7 @@ import { IPV4_DADDR } from "../wire/ipv4.ts";
 import { CTX_CB, CTX_GSO_SIZE, CTX_IFINDEX, CTX_MARK, ENODEV, errnoName, objGet, TestRun } from "./bpf.ts";
 import { HOOK_NAMES, type HookName, type Objects } from "./build.ts";
 import { EVENTS_NAME } from "./event.ts";
+import { requireRoot } from "./instance.ts";
 import { instanceTables, loadInstance, type MapSizes, mapsDir, openProgram, unloadInstance } from "./load.ts";
 import { closeTables, type KernelTables } from "./maps.ts";
 import { TestNamespace } from "./netns.ts";
@@ -150,6 +151,7 @@ export interface TestDataPathOptions {
  * LabError with what is missing.
  */
 export function openTestDataPath(options: TestDataPathOptions = {}): TestDataPath {
+  requireRoot();
   const instance = loadInstance(`test-${process.pid}-${nextNumber++}`, options);
   const open: number[] = [];
   try {

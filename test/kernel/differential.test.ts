@@ -8,6 +8,8 @@ import { coverage, runCampaign } from "../../src/ebpf/differential/campaign.ts";
 import { differenceText } from "../../src/ebpf/differential/counterexample.ts";
 import { openTestDataPath, type TestDataPath } from "../../src/ebpf/testrun.ts";
 import { LabError } from "../../src/errors.ts";
+import { REASONS } from "../../src/tables/reasons.ts";
+import { FRAMES } from "../support/frames.ts";
 import { describeKernel } from "./require.ts";
 
 const VECTORS = join(import.meta.dirname, "..", "vectors");
@@ -49,6 +51,28 @@ describeKernel("the eBPF programs beside the reference", () => {
     expect(result.packets).toBeGreaterThanOrEqual(PACKETS);
     const missed = coverage(result.reasons).filter((r) => !r.outOfReach && r.count === 0);
     expect(missed.map((r) => r.name)).toEqual([]);
+  });
+
+  it("frames of captures, changed and sent among the others: no difference", () => {
+    const corpus = Object.values(FRAMES);
+    const options = { seed: 3, count: 20_000, seconds: Number.POSITIVE_INFINITY, shard: 1, shards: 1 };
+    const result = runCampaign({ ...options, corpus });
+    expect(result.found && differenceText(result.found.difference)).toBeUndefined();
+    expect([...result.reasons]).not.toEqual([...runCampaign(options).reasons]);
+  });
+
+  it("one hook alone counts no reason of the other", () => {
+    const { reasons } = runCampaign({
+      seed: 3,
+      count: 5000,
+      seconds: Number.POSITIVE_INFINITY,
+      shard: 1,
+      shards: 1,
+      hook: "egress",
+    });
+    const counted = coverage(reasons).filter((r) => r.count > 0);
+    expect(counted.length).toBeGreaterThan(10);
+    expect(counted.filter((r) => REASONS[r.name].hook === "ingress")).toEqual([]);
   });
 
   it("shards of a campaign run different sequences, and together those of the whole", () => {
