@@ -140,7 +140,7 @@ describe("docs/scenarios.md", () => {
   it("names every code with which a command is refused", () => {
     const used = new Set<string>();
     const sources = [
-      ...["src/control", "src/lab/sim", "src/lab/sim/commands"].flatMap((dir) =>
+      ...["src/control", "src/lab/common", "src/lab/sim", "src/lab/sim/commands"].flatMap((dir) =>
         readdirSync(new URL(`../../${dir}`, import.meta.url))
           .filter((f) => f.endsWith(".ts"))
           .map((f) => `${dir}/${f}`),
