@@ -8,14 +8,37 @@ import { SimLab } from "../lab/sim/lab.ts";
 import { captureBytes } from "../report/capture.ts";
 import { coloured, plain } from "../report/paint.ts";
 import { traceLines } from "../report/trace.ts";
+import type { Lab } from "../scenario/lab.ts";
 import { loadScenario } from "../scenario/load.ts";
 import type { RunReport } from "../scenario/report-types.ts";
-import { runScenario } from "../scenario/runner.ts";
+import { checkFits, runScenario } from "../scenario/runner.ts";
+import type { Scenario } from "../scenario/scenario.ts";
 import { batched } from "../sim/sha256.ts";
+
+export const LAB_KINDS = ["sim", "netns"] as const;
+export type LabKind = (typeof LAB_KINDS)[number];
+export const DATA_PATH_KINDS = ["reference", "ebpf"] as const;
+export type DataPathKind = (typeof DATA_PATH_KINDS)[number];
+
+/** The data path of each lab. */
+const DATA_PATH: Readonly<Record<LabKind, DataPathKind>> = { sim: "reference", netns: "ebpf" };
+
+/** Throws LabError ERR_BAD_ARGUMENT for a lab that does not have that data path, and for a prefix that it would not use. */
+export function checkPair(lab: LabKind, dataPath?: DataPathKind, prefix?: string): void {
+  if (dataPath !== undefined && dataPath !== DATA_PATH[lab])
+    throw new LabError("ERR_BAD_ARGUMENT", `the lab ${lab} runs with the data path ${DATA_PATH[lab]} only`, {
+      hint: `Leave --datapath out, or choose the lab: ${LAB_KINDS.map((l) => `${l} (${DATA_PATH[l]})`).join(", ")}.`,
+    });
+  if (prefix !== undefined && lab === "sim")
+    throw new LabError("ERR_BAD_ARGUMENT", "--prefix names what the netns lab makes; the simulated lab makes nothing");
+}
 
 /** Plain data: it is sent to a worker. */
 export interface Job {
   file: string;
+  lab: LabKind;
+  /** Of a real lab's names. */
+  prefix?: string;
   /** In place of the scenario's own. */
   seed?: number;
   /** Path of the capture to write. */
@@ -58,7 +81,8 @@ async function attempt(job: Job): Promise<JobResult> {
   const scenario = loadScenario(job.file);
   scenario.seed = job.seed ?? scenario.seed;
   const record = scenario.needsPackets || job.trace || job.pcap !== undefined;
-  const lab = new SimLab(scenario.topology, { seed: scenario.seed, record, sha256: nodeSha256 });
+  checkFits(scenario, { kind: job.lab });
+  const lab = await openLab(job, scenario, record);
   try {
     const report = await runScenario(scenario, lab);
     const paint = job.colours ? coloured : plain;
@@ -68,6 +92,13 @@ async function attempt(job: Job): Promise<JobResult> {
   } finally {
     await lab.close();
   }
+}
+
+async function openLab(job: Job, scenario: Scenario, record: boolean): Promise<Lab> {
+  const { topology, seed } = scenario;
+  if (job.lab === "sim") return new SimLab(topology, { seed, record, sha256: nodeSha256 });
+  const { NetnsLab } = await import("../lab/netns/lab.ts");
+  return NetnsLab.open(topology, { prefix: job.prefix, record, sha256: nodeSha256 });
 }
 
 /**

@@ -1,14 +1,24 @@
 /** `guelab run FILE...`: runs scenarios, many at once in worker threads, and says what happened. */
 import { availableParallelism } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { LabError } from "../errors.ts";
 import { formatReport, formatTotals, ProgressLine } from "../report/console.ts";
 import { toJson } from "../report/json.ts";
 import { toJunit } from "../report/junit.ts";
 import { paintFor } from "../report/paint.ts";
 import type { FailureReport, RunReport, StepReport } from "../scenario/report-types.ts";
-import { execute, type Job, type JobResult, writeWhole } from "./execute.ts";
+import {
+  checkPair,
+  DATA_PATH_KINDS,
+  type DataPathKind,
+  execute,
+  type Job,
+  type JobResult,
+  LAB_KINDS,
+  type LabKind,
+  writeWhole,
+} from "./execute.ts";
 
 interface RunOptions {
   seed?: number;
@@ -18,12 +28,20 @@ interface RunOptions {
   junit?: string;
   jobs: number;
   quiet?: boolean;
+  lab: LabKind;
+  datapath?: DataPathKind;
+  prefix?: string;
 }
 
 export function runCommand(): Command {
   return new Command("run")
     .description("run scenarios and check their expectations")
     .argument("<file...>", "scenario files")
+    .addOption(new Option("--lab <lab>", "where the hosts are").choices(LAB_KINDS).default("sim"))
+    .addOption(
+      new Option("--datapath <path>", "what is at their interfaces (default: the lab's own)").choices(DATA_PATH_KINDS),
+    )
+    .option("--prefix <name>", "of all names that the netns lab uses (default: the topology's name)")
     .option("--seed <n>", "seed of every random choice, in place of the scenario's", uint)
     .option("--pcap <dir>", "write a capture of each scenario into this folder, NAME.pcapng")
     .option("--trace", "print every packet on every NIC, and what the hooks made of it")
@@ -56,17 +74,22 @@ async function run(files: string[], options: RunOptions): Promise<number> {
     throw new LabError("ERR_BAD_ARGUMENT", `--json and --junit both write to ${options.json}`, {
       hint: "Give one of them another file.",
     });
+  checkPair(options.lab, options.datapath, options.prefix);
   const paint = paintFor(process.stdout);
   const captures = options.pcap === undefined ? undefined : captureNames(files, options.pcap);
   const jobs: Job[] = files.map((file, i) => ({
     file,
+    lab: options.lab,
+    prefix: options.prefix,
     seed: options.seed,
     pcap: captures?.[i],
     trace: options.trace ?? false,
     colours: paint("bold", "x") !== "x",
   }));
   const text = options.json !== "-" && options.junit !== "-";
-  const results = await runAll(jobs, Math.max(1, options.jobs), (result) => {
+  // A real lab's names and its processor time are not to be shared.
+  const threads = options.lab === "sim" ? Math.max(1, options.jobs) : 1;
+  const results = await runAll(jobs, threads, (result) => {
     if (text) print(result, files.length === 1 ? "full" : "failures", options.quiet ?? false);
   });
 

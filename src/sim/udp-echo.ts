@@ -57,7 +57,7 @@ export class UdpEcho {
 }
 
 /** The decimal number that a request starts with, up to a blank or its end; -1 when it starts with none. */
-function requestedSize(buf: Uint8Array, off: number, len: number): number {
+export function requestedSize(buf: Uint8Array, off: number, len: number): number {
   let size = 0;
   let i = 0;
   for (; i < len && i < 6; i++) {

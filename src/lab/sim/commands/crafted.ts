@@ -1,22 +1,10 @@
 /** Packets made by hand: raw frames, and GUE packets as an attacker would send them. */
 import { LabError } from "../../../errors.ts";
-import { rd32, wr32 } from "../../../wire/bytes.ts";
 import { ETH_HLEN } from "../../../wire/ethernet.ts";
-import {
-  GUE_BASE_HLEN,
-  GUE_DATA_HLEN,
-  GUE_KEY_LEN,
-  GUE_PING_LEN,
-  GUE_PORT,
-  writeGueData,
-  writeGuePing,
-} from "../../../wire/gue.ts";
-import { bytes, endpoint, optBytes, optEndpoint, optNum, str } from "../../common/args.ts";
+import { bytes, endpoint, str } from "../../common/args.ts";
+import { craftGue } from "../../common/crafted.ts";
 import { sendRawUdp } from "../control-host.ts";
 import { type Handlers, hostOf, printed } from "./handler.ts";
-
-/** The older ping: Hlen 5, without a tunnel id. */
-const OLD_PING_WORD = 0x2501a000;
 
 export const CRAFTED: Handlers = {
   send(lab, cmd) {
@@ -38,33 +26,8 @@ export const CRAFTED: Handlers = {
   send_gue(lab, cmd) {
     const { host } = hostOf(lab, cmd);
     const to = endpoint(cmd, "to");
-    const from = optEndpoint(cmd, "from") ?? { ip: host.ip.sourceFor(to.ip), port: GUE_PORT };
-    const group = optNum(cmd, "group") ?? 0;
-    const service = optNum(cmd, "service") ?? 0;
-    const key = optBytes(cmd, "key") ?? new Uint8Array(GUE_KEY_LEN);
-    const tunnel = optNum(cmd, "tunnel");
-    let payload: Uint8Array;
-    if (str(cmd, "kind") === "ping") {
-      payload = new Uint8Array(tunnel === undefined ? GUE_PING_LEN - 4 : GUE_PING_LEN);
-      if (tunnel !== undefined) writeGuePing(payload, 0, group, service, key, tunnel);
-      else {
-        writeGueData(payload, 0, group, service, key);
-        wr32(payload, 0, OLD_PING_WORD);
-      }
-    } else {
-      const inner = optBytes(cmd, "inner") ?? new Uint8Array(0);
-      payload = new Uint8Array(GUE_DATA_HLEN + inner.length);
-      writeGueData(payload, 0, group, service, key);
-      payload.set(inner, GUE_DATA_HLEN);
-    }
-    const header = optBytes(cmd, "header");
-    if (header !== undefined) {
-      if (header.length !== GUE_BASE_HLEN)
-        throw new LabError("ERR_FRAME", `--header has ${header.length} bytes, expected ${GUE_BASE_HLEN}`);
-      wr32(payload, 0, rd32(header, 0));
-    }
-    const cut = payload.subarray(0, optNum(cmd, "truncate") ?? payload.length);
-    sendRawUdp(host, from.ip, from.port, to.ip, to.port, cut);
-    return printed([`${cut.length} bytes of GUE sent`], { length: cut.length });
+    const { from, payload } = craftGue(cmd, () => host.ip.sourceFor(to.ip));
+    sendRawUdp(host, from.ip, from.port, to.ip, to.port, payload);
+    return printed([`${payload.length} bytes of GUE sent`], { length: payload.length });
   },
 };

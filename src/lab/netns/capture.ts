@@ -1,0 +1,133 @@
+/**
+ * What a NIC sees, from a packet socket with a ring that it shares with the kernel (Documentation/networking/packet_mmap.rst,
+ * TPACKET_V2): ingress before tc's hook and egress after it, as tcpdump shows them. No child process, and what was seen is
+ * there at once, without waiting for a file to be written.
+ */
+import { libc, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../ebpf/libc.ts";
+import { LabError } from "../../errors.ts";
+import type { PacketRecord } from "../../scenario/lab.ts";
+import {
+  AF_PACKET,
+  bindTo,
+  closeSocket,
+  type Namespace,
+  SOCK_RAW,
+  SOL_PACKET,
+  setOption,
+  sockaddrLl,
+  socket,
+} from "./sys.ts";
+
+const PACKET_RX_RING = 5;
+const PACKET_VERSION = 10;
+const TPACKET_V2 = 1;
+const ETH_P_ALL = 3;
+const PACKET_OUTGOING = 4;
+const TP_STATUS_USER = 1;
+/** Offsets in struct tpacket2_hdr, and of sll_pkttype in the struct sockaddr_ll behind it. */
+const LEN = 4;
+const SNAPLEN = 8;
+const MAC = 12;
+const SEC = 16;
+const NSEC = 20;
+const PKTTYPE = 32 + 10;
+
+/** A frame of an MTU of 1,500 with the kernel's headers fits one slot. */
+const SLOT = 2048;
+const SLOTS = 4096;
+const BLOCK = 1 << 16;
+
+class Ring {
+  readonly host: string;
+  readonly nic: string;
+  private readonly fd: number;
+  private readonly addr: number;
+  private readonly bytes: Uint8Array;
+  private readonly view: DataView;
+  private next = 0;
+
+  constructor(host: string, nic: string, ns: Namespace, ifindex: number) {
+    this.host = host;
+    this.nic = nic;
+    this.fd = ns.enter(() => socket(AF_PACKET, SOCK_RAW, 0));
+    setOption(this.fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2);
+    const size = SLOT * SLOTS;
+    setOption(
+      this.fd,
+      SOL_PACKET,
+      PACKET_RX_RING,
+      new Uint8Array(new Uint32Array([BLOCK, size / BLOCK, SLOT, SLOTS]).buffer),
+    );
+    this.addr = libc().mmap(size, PROT_READ | PROT_WRITE, MAP_SHARED, this.fd, 0);
+    if (this.addr === -1) {
+      closeSocket(this.fd);
+      throw new LabError("ERR_CAPTURE", `cannot map the capture ring of ${host}/${nic}`);
+    }
+    this.bytes = libc().view(this.addr, size);
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, size);
+    bindTo(this.fd, sockaddrLl(ifindex, ETH_P_ALL));
+  }
+
+  /** Hands over what came in since the last call. */
+  drain(since: { sec: number; nsec: number }, out: PacketRecord[]): void {
+    const { view } = this;
+    for (;;) {
+      const at = this.next * SLOT;
+      if ((view.getUint32(at, true) & TP_STATUS_USER) === 0) return;
+      const len = view.getUint32(at + SNAPLEN, true);
+      if (len !== view.getUint32(at + LEN, true))
+        throw new LabError("ERR_CAPTURE", `a frame of ${view.getUint32(at + LEN, true)} bytes was cut to ${len}`);
+      const start = at + view.getUint16(at + MAC, true);
+      out.push({
+        timeNs: (view.getUint32(at + SEC, true) - since.sec) * 1e9 + (view.getUint32(at + NSEC, true) - since.nsec),
+        host: this.host,
+        nic: this.nic,
+        direction: this.bytes[at + PKTTYPE] === PACKET_OUTGOING ? "out" : "in",
+        frame: this.bytes.slice(start, start + len),
+      });
+      view.setUint32(at, 0, true);
+      this.next = (this.next + 1) % SLOTS;
+    }
+  }
+
+  close(): void {
+    libc().munmap(this.addr, SLOT * SLOTS);
+    closeSocket(this.fd);
+  }
+}
+
+/** Often enough that a ring is never full: 4,096 frames are 50 ms at 1 Gbit/s. */
+const DRAIN_MS = 10;
+
+export class NetnsCapture {
+  readonly packets: PacketRecord[] = [];
+  private readonly rings: Ring[] = [];
+  private readonly since: { sec: number; nsec: number };
+  private timer: NodeJS.Timeout | undefined;
+
+  /** `epochMs`: when the lab's time began, ms since 1970. */
+  constructor(epochMs: number) {
+    this.since = { sec: Math.floor(epochMs / 1000), nsec: Math.round((epochMs % 1000) * 1e6) };
+  }
+
+  open(host: string, nic: string, ns: Namespace, ifindex: number): void {
+    this.rings.push(new Ring(host, nic, ns, ifindex));
+    this.timer ??= setInterval(() => this.drain(), DRAIN_MS).unref();
+  }
+
+  /** Takes what the rings hold, in the order of time. */
+  drain(): readonly PacketRecord[] {
+    const fresh: PacketRecord[] = [];
+    for (const ring of this.rings) ring.drain(this.since, fresh);
+    fresh.sort((a, b) => a.timeNs - b.timeNs);
+    for (const packet of fresh) this.packets.push(packet);
+    return this.packets;
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+    if (this.rings.length > 0) this.drain();
+    for (const ring of this.rings.splice(0)) ring.close();
+  }
+}

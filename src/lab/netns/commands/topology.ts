@@ -1,0 +1,99 @@
+/** The lab as a whole: up, down, check, pings from everywhere, links, time. */
+import { LabError } from "../../../errors.ts";
+import type { LinkChange } from "../../../scenario/command.ts";
+import { formatTables } from "../../../scenario/table-print.ts";
+import { formatTopology } from "../../../scenario/topology-format.ts";
+import { formatIpv4 } from "../../../wire/ipv4.ts";
+import { num, str, words } from "../../common/args.ts";
+import { printed } from "../../common/results.ts";
+import { pingFrom } from "../pinger.ts";
+import type { Namespace } from "../sys.ts";
+import { ipBatch, type World } from "../world.ts";
+import type { Handlers } from "./handler.ts";
+
+/** Three echo requests, as ping -c 3 sends them, but sooner one after the other. */
+const THREE = { count: 3, size: 56, df: false, intervalMs: 200, timeoutMs: 1000 };
+/** A new network answers at once; the requests behind the first are for an ARP reply that got lost. */
+const CHECK = { count: 1, size: 56, df: false, intervalMs: 0, timeoutMs: 2000 };
+
+export const TOPOLOGY: Handlers = {
+  async topo_setup(lab) {
+    await lab.setUp();
+    return printed(formatTopology(lab.topology));
+  },
+
+  topo_cleanup(lab) {
+    const { hosts, wires } = lab.world;
+    const output = [`removed ${hosts.size} hosts, ${lab.topology.networks.length} networks, ${wires.size} links`];
+    lab.tearDown();
+    return printed(output, {});
+  },
+
+  topo_check(lab) {
+    if (!lab.isUp) return printed([`${lab.topology.name}: nothing is up`], { hosts: [], networks: [] });
+    const networks = lab.topology.networks.map((n) => n.name);
+    return printed(formatTopology(lab.topology), { hosts: [...lab.world.hosts.keys()], networks });
+  },
+
+  async test_icmp(lab, cmd) {
+    const daddr = num(cmd, "ip");
+    const names = words(cmd, "hosts");
+    // Without hosts "the host" pings: the gateway, which is the first network's bridge.
+    const gateway = lab.world.gateways.get(lab.topology.networks[0].name)!;
+    const senders: { name: string; ns: Namespace }[] =
+      names.length > 0 ? names.map((name) => ({ name, ns: lab.host(name).ns })) : [gateway];
+    const results = await Promise.all(senders.map(({ ns }) => pingFrom(ns, daddr, THREE)));
+    const output = senders.map(
+      ({ name }, i) => `${name} -> ${formatIpv4(daddr)}: ${results[i].received} of ${results[i].sent} answered`,
+    );
+    const sum = (of: "sent" | "received"): number => results.reduce((total, r) => total + r[of], 0);
+    return printed(output, { sent: sum("sent"), received: sum("received") });
+  },
+
+  link(lab, cmd) {
+    const change = cmd.args.change as unknown as LinkChange;
+    const pattern = str(cmd, "link");
+    const { wires } = lab.world;
+    const chosen = [...wires.values()].filter(
+      ({ label }) => pattern === "all" || label === pattern || label.startsWith(`${pattern}/`),
+    );
+    if (chosen.length === 0)
+      throw new LabError("ERR_LINK_UNKNOWN", `there is no link ${pattern}`, {
+        hint: `Links: ${[...wires.keys()].join(", ")}.`,
+      });
+    if (change.action === "set")
+      throw new LabError("ERR_LINK_PROPS", "the netns lab has no rates, delays or faults", {
+        hint: "Run it in the simulated lab: --lab sim.",
+        position: cmd.position,
+      });
+    // The far end goes down: the host's NIC loses its carrier and keeps its routes, as with a cable pulled.
+    const state = change.action === "down" ? "down" : "up";
+    if (change.action !== "clear")
+      for (const { gateway, port } of chosen) ipBatch(gateway, [`link set ${port} ${state}`]);
+    return printed([`changed ${chosen.map(({ label }) => label).join(", ")}`], { links: chosen.length });
+  },
+
+  async wait(lab, cmd) {
+    await lab.wait(num(cmd, "time"));
+    return printed([]);
+  },
+
+  tables: (lab, cmd) => printed(formatTables(lab.host(str(cmd, "host")).tables)),
+
+  counters(lab, cmd) {
+    const only = cmd.args.host;
+    const hosts = typeof only === "string" ? [lab.host(only)] : [...lab.world.hosts.values()];
+    return printed(hosts.flatMap((h) => [`${h.def.name}:`, ...formatTables(h.tables, { names: ["STATS", "REASON"] })]));
+  },
+};
+
+/** Pings every PROXY_IP from every host; gives the pairs that had no answer. */
+export async function pingProxies(world: World): Promise<string[]> {
+  const pairs = [...world.hosts.values()].flatMap((host) =>
+    [...world.topology.proxyIps.values()].map((daddr) => ({ host, daddr })),
+  );
+  const results = await Promise.all(pairs.map(({ host, daddr }) => pingFrom(host.ns, daddr, CHECK)));
+  return pairs
+    .filter((_, i) => results[i].received === 0)
+    .map(({ host, daddr }) => `${formatIpv4(daddr)} from ${host.def.name}`);
+}

@@ -1,0 +1,44 @@
+/**
+ * Drops by the hooks, from the programs' counters: a program says why, not which packet. What the kernel's own stack drops is
+ * not told.
+ */
+import type { DropRecord } from "../../scenario/lab.ts";
+import { REASON_NAMES, REASONS } from "../../tables/reasons.ts";
+import { TABLES } from "../../tables/schema.ts";
+import { typed } from "../../tables/typed.ts";
+import type { NetnsHost } from "./world.ts";
+
+const NO_FRAME = new Uint8Array(0);
+
+export class DropWatch {
+  readonly drops: DropRecord[] = [];
+  private readonly seen = new Map<NetnsHost, number[]>();
+
+  /** Adds what the counters of these hosts grew by since the last look. */
+  look(hosts: Iterable<NetnsHost>, timeNs: number): readonly DropRecord[] {
+    for (const host of hosts) {
+      if (!host.kernel.loaded) continue;
+      const before = this.seen.get(host) ?? [];
+      const now: number[] = [];
+      for (const [{ value: slot }, { value }] of typed(TABLES.REASON, host.tables.REASON).entries()) {
+        now[slot] = Number(value);
+        const name = REASON_NAMES[slot];
+        if (name === undefined || REASONS[name].outcome !== "drop" || name === "PING_CONSUMED") continue;
+        // pfc_stop sets counters back to zero.
+        const grown = now[slot] - (now[slot] < (before[slot] ?? 0) ? 0 : (before[slot] ?? 0));
+        const nic = host.kernel.nics.length === 1 ? host.kernel.nics[0] : "";
+        const side = REASONS[name].hook;
+        const where = side === "both" ? "tc" : `tc ${side}`;
+        for (let i = 0; i < grown; i++)
+          this.drops.push({ timeNs, host: host.def.name, nic, where, reason: name, frame: NO_FRAME });
+      }
+      this.seen.set(host, now);
+    }
+    return this.drops;
+  }
+
+  /** The hosts are gone. */
+  forget(): void {
+    this.seen.clear();
+  }
+}

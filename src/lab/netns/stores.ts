@@ -1,0 +1,88 @@
+/**
+ * A host's tables in the kernel, loaded with the programs when they are first needed: a host without True Ingress has none.
+ */
+import { type Attachment, attach, detach } from "../../ebpf/attach.ts";
+import { type Instance, instanceTables, loadInstance, unloadInstance } from "../../ebpf/load.ts";
+import { closeTables, type KernelTables } from "../../ebpf/maps.ts";
+import type { TableStore } from "../../tables/map.ts";
+import { TABLE_NAMES, TABLES, type TableDef, type TableName } from "../../tables/schema.ts";
+import type { TableStores } from "../../tables/tables.ts";
+
+export class DataPathTables {
+  readonly stores: TableStores;
+  private readonly name: string;
+  private instance: Instance | undefined;
+  private maps: KernelTables | undefined;
+  private readonly attached = new Map<string, Attachment>();
+
+  /** `name`: of the instance. */
+  constructor(name: string) {
+    this.name = name;
+    const stores = {} as Record<TableName, TableStore>;
+    for (const table of TABLE_NAMES) stores[table] = new LazyStore(TABLES[table], () => this.open()[table]);
+    this.stores = stores;
+  }
+
+  get loaded(): boolean {
+    return this.maps !== undefined;
+  }
+
+  /** CONFIG was written before: the programs take the flags from there. */
+  attach(netns: string, nic: string): void {
+    this.open();
+    this.attached.set(nic, attach(this.instance as Instance, { netns, nic }));
+  }
+
+  /** Interfaces with programs on them. */
+  get nics(): string[] {
+    return [...this.attached.keys()];
+  }
+
+  detach(nic: string): void {
+    const at = this.attached.get(nic);
+    if (at !== undefined) detach(at);
+    this.attached.delete(nic);
+  }
+
+  /** Removes programs and tables; their places at the NICs go with the namespace. */
+  close(): void {
+    if (this.maps !== undefined) closeTables(this.maps);
+    if (this.instance !== undefined) unloadInstance(this.instance);
+    this.maps = undefined;
+    this.instance = undefined;
+  }
+
+  private open(): KernelTables {
+    if (this.maps === undefined) {
+      this.instance = loadInstance(this.name);
+      this.maps = instanceTables(this.instance);
+    }
+    return this.maps;
+  }
+}
+
+class LazyStore implements TableStore {
+  readonly def: TableDef;
+  private readonly open: () => TableStore;
+
+  constructor(def: TableDef, open: () => TableStore) {
+    this.def = def;
+    this.open = open;
+  }
+
+  lookup(key: Uint8Array): Uint8Array | undefined {
+    return this.open().lookup(key);
+  }
+  update(key: Uint8Array, value: Uint8Array, flags?: number): void {
+    this.open().update(key, value, flags);
+  }
+  delete(key: Uint8Array): boolean {
+    return this.open().delete(key);
+  }
+  entries(): [Uint8Array, Uint8Array][] {
+    return this.open().entries();
+  }
+  clear(): void {
+    this.open().clear();
+  }
+}
