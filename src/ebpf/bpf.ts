@@ -28,7 +28,7 @@ export const MAP_TYPES: Readonly<Record<string, number>> = {
   BPF_MAP_TYPE_RINGBUF: 27,
 };
 
-export const EPERM = 1;
+const EPERM = 1;
 export const ENOENT = 2;
 export const E2BIG = 7;
 export const EEXIST = 17;
@@ -219,11 +219,10 @@ export function mapInfo(fd: number): MapInfo {
 export const progId = (fd: number): number => info(fd, 16).getUint32(4, true);
 
 /** Byte offsets in struct __sk_buff, the context of BPF_PROG_TEST_RUN. */
-export const CTX_SIZE = 192;
+const CTX_SIZE = 192;
 export const CTX_MARK = 8;
 export const CTX_IFINDEX = 40;
 export const CTX_CB = 48;
-export const CTX_WIRE_LEN = 160;
 export const CTX_GSO_SIZE = 176;
 
 /**

@@ -36,7 +36,6 @@ const LOOPBACK = 1;
 
 export class TestNamespace {
   private readonly home: number;
-  private readonly own: number;
   /** Index -> address that it was given last; -1 = the kernel's choice. */
   private readonly devices = new Map<number, Mac>();
   private rows = new Map<number, FibRow>();
@@ -55,24 +54,14 @@ export class TestNamespace {
         hint: "It needs root, or CAP_SYS_ADMIN.",
       });
     }
-    this.own = openSync("/proc/thread-self/ns/net", "r");
     sysctl("all", "forwarding", 1);
     sysctl("default", "forwarding", 1);
   }
 
   /** Moves the thread back home; the namespace is gone. */
   close(): void {
-    this.leave();
-    closeSync(this.own);
-    closeSync(this.home);
-  }
-
-  /** Into the namespace, and out of it; test runs and `setFib` must be made inside. */
-  enter(): void {
-    libc().setns(this.own, CLONE_NEWNET);
-  }
-  leave(): void {
     libc().setns(this.home, CLONE_NEWNET);
+    closeSync(this.home);
   }
 
   /** Makes sure that there is an interface of this index. */

@@ -21,7 +21,6 @@ import {
   errnoName,
   mapReadBatch,
   mapUpdateBatch,
-  progId,
   TestRun,
 } from "../bpf.ts";
 import type { Objects } from "../build.ts";
@@ -114,11 +113,6 @@ export class Machine {
 
   close(): void {
     this.target.close();
-  }
-
-  /** Ids of the two programs under test. */
-  get programIds(): [ingress: number, egress: number] {
-    return [progId(this.target.fds.ingress), progId(this.target.fds.egress)];
   }
 
   /** Adds rows to a table of both. */
