@@ -48,9 +48,7 @@ export async function printLog(options: LogOptions): Promise<void> {
   let left = options.count ?? Number.POSITIVE_INFINITY;
   try {
     for (;;) {
-      ring.read((record) => {
-        if (left-- > 0) process.stdout.write(`${eventLine(record, nics, paint)}\n`);
-      });
+      left -= ring.read((record) => process.stdout.write(`${eventLine(record, nics, paint)}\n`), left);
       if (options.once || left <= 0) return;
       await delay(POLL_MS);
     }

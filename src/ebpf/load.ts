@@ -4,7 +4,7 @@
  *
  *   /sys/fs/bpf/guelab-NAME/ingress, egress   the programs
  *   /sys/fs/bpf/guelab-NAME/maps/TABLE        the maps, EVENTS among them
- *   /sys/fs/bpf/guelab-NAME/at/N              a symbolic link whose text says where the programs are attached
+ *   /sys/fs/bpf/guelab-NAME/at/INODE-IFINDEX  a symbolic link whose text says where the programs are attached
  */
 import { closeSync, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";

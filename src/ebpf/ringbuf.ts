@@ -40,11 +40,14 @@ export class RingReader {
     this.position = new DataView(this.consumer.buffer, this.consumer.byteOffset).getBigUint64(0, true);
   }
 
-  /** Hands over every record that is there, then frees their room; gives their number. The bytes are valid in `each` only. */
-  read(each: (record: Uint8Array) => void): number {
+  /**
+   * Hands over the records that are there, up to `max`, then frees their room; gives their number. The bytes are valid in
+   * `each` only.
+   */
+  read(each: (record: Uint8Array) => void, max = Number.POSITIVE_INFINITY): number {
     let records = 0;
     const end = this.producer.getBigUint64(0, true);
-    while (this.position < end) {
+    while (this.position < end && records < max) {
       const at = Number(this.position % BigInt(this.size));
       const header = this.view.getUint32(at, true);
       if ((header & BUSY) !== 0) break;

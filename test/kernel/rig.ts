@@ -141,6 +141,12 @@ export class VethRig {
     return { reasons, out };
   }
 
+  /** Sends a frame out of the NIC and takes it from the wire, uncounted. */
+  sendOut(frame: Uint8Array): void {
+    this.nic.send(frame);
+    this.wire.receive();
+  }
+
   private complete(reasons: ReasonName[]): boolean {
     return reasons.includes("REDIRECT_FRAG_NEEDED") ? reasons.length > 1 : reasons.length > 0;
   }
