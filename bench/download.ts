@@ -11,7 +11,7 @@ import { cfgTopology } from "../src/scenario/cfg.ts";
 import { readTextFile } from "../src/scenario/load.ts";
 import { parseCommand } from "../src/scenario/parse-command.ts";
 
-const CFG = fileURLToPath(new URL("../scenarios/topologies/basic.cfg", import.meta.url));
+const CFG = fileURLToPath(new URL("../../scenarios/topologies/basic.cfg", import.meta.url));
 const SIZE = 10 * 2 ** 20;
 const PROCESSES = 9;
 const DOWNLOADS = 10;

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const RUNS: readonly [what: string, file: string, times: number][] = [
   ["the node2 scenario", "scenarios/basic/02-node2-behind-nat.yaml", 15],
   ["1,000 nodes behind 100 NATs", "scenarios/large/1000-nodes.yaml", 3],

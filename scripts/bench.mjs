@@ -5,7 +5,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const outfile = join(root, "build", "bench.mjs");
+// As deep as dist/bin: bpf/ and scenarios/ are found from there.
+const outfile = join(root, "build", "bench", "bench.mjs");
 mkdirSync(dirname(outfile), { recursive: true });
 await build({
   absWorkingDir: root,
