@@ -91,7 +91,7 @@ function onlyInterface(tables: Vector): number {
 }
 
 function readPacket(input: string, number: number): { frame: Uint8Array; from: string } {
-  const bytes = input === "-" ? readFileSync(0) : readIfFile(input);
+  const bytes = input === "-" ? readBytes(0, "stdin") : readIfFile(input);
   if (!bytes) return { frame: parseHex(input), from: "" };
   const name = input === "-" ? "stdin" : input;
   if (!isCapture(bytes)) return { frame: parseHex(bytes.toString("utf8"), name), from: ` from ${name}` };
@@ -122,11 +122,22 @@ function captureOf(bytes: Uint8Array, name: string): Capture {
   }
 }
 
+function readBytes(from: string | 0, name: string): Buffer {
+  try {
+    return readFileSync(from);
+  } catch (cause) {
+    throw new LabError("ERR_FILE_UNREADABLE", `${name} cannot be read (${(cause as NodeJS.ErrnoException).code})`, {
+      hint: "Check its permissions.",
+      cause,
+    });
+  }
+}
+
 /** A file's bytes; undefined when there is no such file and the text may be hex. */
 function readIfFile(path: string): Buffer | undefined {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat?.isDirectory()) throw new LabError("ERR_IS_DIRECTORY", `${path} is a directory`, { hint: "Name a file." });
-  if (stat) return readFileSync(path);
+  if (stat) return readBytes(path, path);
   if (/\.[a-z]\w*$|\//i.test(path) && !/^[0-9a-fx\s:-]+$/i.test(path))
     throw new LabError("ERR_FILE_NOT_FOUND", `there is no file ${path}`, { hint: "Name a capture, or give hex." });
   return undefined;

@@ -237,6 +237,14 @@ describe("files and options", () => {
     expect(await refused("run", "secret.yaml")).toBe("secret.yaml cannot be read (EACCES) (ERR_FILE_UNREADABLE)");
   });
 
+  test.skipIf(!existsSync("/proc/self/mem"))("a file that is there but gives no bytes", async () => {
+    expect(await refused("explain", "/proc/self/mem")).toBe(
+      "/proc/self/mem cannot be read (EIO) (ERR_FILE_UNREADABLE)",
+    );
+    err = "";
+    expect(await refused("run", "/proc/self/mem")).toBe("/proc/self/mem cannot be read (EIO) (ERR_FILE_UNREADABLE)");
+  });
+
   test.each([
     ["a capture that is cut within a block", 40, /^cut\.pcapng: byte 0: block of \d+ bytes, but only 40 are left/],
     ["a capture that is cut within a block's header", 6, /^cut\.pcapng: byte 0: block header cut short/],
