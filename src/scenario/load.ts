@@ -1,5 +1,5 @@
 /** Scenarios and topologies from files. The one file of this folder that uses node: modules. */
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LabError, type Position } from "../errors.ts";
@@ -26,7 +26,9 @@ export function readTextFile(path: string, position?: Position, maxBytes: number
     if (info.isDirectory()) fail("ERR_FILE_IS_DIRECTORY", `${path} is a directory`, "Name a file in it.");
     if (info.size > maxBytes)
       fail("ERR_FILE_TOO_LARGE", `${path} has ${info.size} bytes`, `At most ${maxBytes} are read.`);
-    bytes = readFileSync(path);
+    bytes = info.isFile() ? readFileSync(path) : readStream(path, maxBytes + 1);
+    if (bytes.length > maxBytes)
+      fail("ERR_FILE_TOO_LARGE", `${path} has more than ${maxBytes} bytes`, "It is no file of the lab's.");
   } catch (err) {
     if (err instanceof LabError) throw err;
     const code = (err as NodeJS.ErrnoException).code;
@@ -38,6 +40,19 @@ export function readTextFile(path: string, position?: Position, maxBytes: number
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (err) {
     return fail("ERR_FILE_NOT_TEXT", `${path} is not UTF-8 text`, "Save it as UTF-8.", err);
+  }
+}
+
+/** What a pipe or a device gives, at most so many bytes: /dev/zero never ends. */
+function readStream(path: string, maxBytes: number): Uint8Array {
+  const bytes = new Uint8Array(maxBytes);
+  const fd = openSync(path, "r");
+  try {
+    let end = 0;
+    for (let n = -1; n !== 0 && end < maxBytes; end += n) n = readSync(fd, bytes, end, maxBytes - end, null);
+    return bytes.subarray(0, end);
+  } finally {
+    closeSync(fd);
   }
 }
 

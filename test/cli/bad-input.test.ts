@@ -245,6 +245,10 @@ describe("files and options", () => {
     expect(await refused("run", "/proc/self/mem")).toBe("/proc/self/mem cannot be read (EIO) (ERR_FILE_UNREADABLE)");
   });
 
+  test.skipIf(!existsSync("/dev/zero"))("a device that never ends", async () => {
+    expect(await refused("run", "/dev/zero")).toBe("/dev/zero has more than 1048576 bytes (ERR_FILE_TOO_LARGE)");
+  });
+
   test.each([
     ["a capture that is cut within a block", 40, /^cut\.pcapng: byte 0: block of \d+ bytes, but only 40 are left/],
     ["a capture that is cut within a block's header", 6, /^cut\.pcapng: byte 0: block header cut short/],
