@@ -20,7 +20,7 @@ import {
   unloadInstance,
 } from "./load.ts";
 import { KernelMap } from "./maps.ts";
-import { findLink, listLinks, listNetns, type NetLink, type NetNs, openNetns } from "./nsenter.ts";
+import { findLink, isThere, listLinks, listNetns, type NetLink, type NetNs, openNetns } from "./nsenter.ts";
 import { type AttachRecord, readRecords, removeRecord, writeRecord } from "./record.ts";
 
 /** Flags of a NIC that is attached for the first time and has no others given: a node that only decapsulates. */
@@ -125,10 +125,12 @@ function refuseFlags(rx: number, tx: number): void {
 
 /** Removes an attachment: its filters, the clsact qdisc if guelab added it and it is empty, CONFIG, STATS, the record. */
 export function detach(at: Attachment): void {
-  if (at.ns) {
-    for (const hook of HOOK_NAMES) removeFilter(at.ns, at.nic, hook);
-    if (at.record?.clsact) removeEmptyClsact(at.ns, at.nic);
-  }
+  const { ns } = at;
+  if (ns)
+    unlessGone(ns, () => {
+      for (const hook of HOOK_NAMES) removeFilter(ns, at.nic, hook);
+      if (at.record?.clsact) removeEmptyClsact(ns, at.nic);
+    });
   if (at.instance === undefined) return;
   const instance = instanceOf(at.instance);
   forget(instance, at.ifindex);
@@ -153,28 +155,44 @@ export function listAttachments(): Attachment[] {
     const ns = spaces.some((s) => s.inode === record.inode) ? undefined : liveNs(record);
     if (ns) spaces.push(ns);
   }
-  const out: Attachment[] = [];
-  for (const ns of spaces) {
-    const nics = clsactNics(ns);
-    if (nics.size === 0 && !records.some(({ record }) => record.inode === ns.inode)) continue;
-    for (const link of listLinks(ns)) {
-      const hooks = nics.has(link.name) ? hooksOf(ns, link.name) : {};
-      const ids = Object.values(hooks);
-      const noted = records.find(
-        ({ record: r, instance }) =>
-          r.inode === ns.inode &&
-          r.ifindex === link.ifindex &&
-          (r.mac === link.mac || ids.some((id) => owners.get(id) === instance)),
-      );
-      if (ids.length === 0 && !noted) continue;
-      const instance = ids.map((id) => owners.get(id)).find((name) => name !== undefined) ?? noted?.instance;
-      out.push({ instance, ns, ...place(ns, link), hooks, record: noted?.record });
-    }
-  }
+  const out = spaces.flatMap((ns) => unlessGone(ns, () => attachmentsIn(ns, owners, records)) ?? []);
   for (const { instance, record } of records)
     if (!out.some((at) => at.record === record))
       out.push({ instance, netns: record.netns, nic: record.nic, ifindex: record.ifindex, hooks: {}, record });
   return out;
+}
+
+interface NotedRecord {
+  instance: string;
+  record: AttachRecord;
+}
+
+/** What is guelab's in one namespace. */
+function attachmentsIn(ns: NetNs, owners: ReadonlyMap<number, string>, records: readonly NotedRecord[]): Attachment[] {
+  const nics = clsactNics(ns);
+  const noted = records.filter(({ record }) => record.inode === ns.inode);
+  if (nics.size === 0 && noted.length === 0) return [];
+  return listLinks(ns).flatMap((link) => {
+    const hooks = nics.has(link.name) ? hooksOf(ns, link.name) : {};
+    const ids = Object.values(hooks);
+    const note = noted.find(
+      ({ record: r, instance }) =>
+        r.ifindex === link.ifindex && (r.mac === link.mac || ids.some((id) => owners.get(id) === instance)),
+    );
+    if (ids.length === 0 && !note) return [];
+    const instance = ids.map((id) => owners.get(id)).find((name) => name !== undefined) ?? note?.instance;
+    return [{ instance, ns, ...place(ns, link), hooks, record: note?.record }];
+  });
+}
+
+/** What `fn` gives; undefined when it failed because the namespace went away meanwhile. */
+function unlessGone<T>(ns: NetNs, fn: () => T): T | undefined {
+  try {
+    return fn();
+  } catch (err) {
+    if (isThere(ns)) throw err;
+    return undefined;
+  }
 }
 
 /** The namespace of a record, if it is still there under its name. */

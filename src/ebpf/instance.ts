@@ -3,7 +3,7 @@ import { closeSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { LabError } from "../errors.ts";
 import { TABLE_NAMES, TABLES, type TableName } from "../tables/schema.ts";
-import { mapInfo, objGet } from "./bpf.ts";
+import { BpfError, ENOENT, mapInfo, objGet } from "./bpf.ts";
 import { HOOK_NAMES, type HookName } from "./build.ts";
 import { tryRun } from "./exec.ts";
 import { type Instance, isLoaded, type MapSizes, mapsDir, progPath, requireBpf } from "./load.ts";
@@ -60,9 +60,13 @@ export function statsEnabled(): boolean {
 function mapSizes(instance: Instance): MapSizes {
   const sizes: MapSizes = {};
   for (const table of TABLE_NAMES) {
-    const path = join(mapsDir(instance), table);
-    if (!existsSync(path)) continue;
-    const fd = objGet(path);
+    let fd: number;
+    try {
+      fd = objGet(join(mapsDir(instance), table));
+    } catch (err) {
+      if (err instanceof BpfError && err.errno === ENOENT) continue;
+      throw err;
+    }
     sizes[table] = mapInfo(fd).maxEntries;
     closeSync(fd);
   }

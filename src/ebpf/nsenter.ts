@@ -39,6 +39,9 @@ export function openNetns(name = ""): NetNs {
   return { name, path, inode, own: inode === ownInode() };
 }
 
+/** False once the namespace cannot be entered by its path any more: it may go at any moment. */
+export const isThere = (ns: NetNs): boolean => netnsInode(ns.path) === ns.inode;
+
 /** Undefined where there is no network namespace at the path. */
 function netnsInode(path: string): number | undefined {
   try {

@@ -28,22 +28,28 @@ export function writeRecord(instance: Instance, record: AttachRecord): void {
   symlinkSync(new URLSearchParams(fields).toString(), path);
 }
 
-/** The records of an instance; none where it is not loaded. */
+/** The records of an instance; none where it is not loaded. Another process may remove them meanwhile. */
 export function readRecords(instance: Instance): AttachRecord[] {
   const dir = attachDir(instance);
-  if (!existsSync(dir)) return [];
-  return readdirSync(dir).map((file) => {
-    const fields = new URLSearchParams(readlinkSync(join(dir, file)));
-    const text = (key: string): string => fields.get(key) ?? "";
-    return {
-      inode: Number(text("inode")),
-      netns: text("netns"),
-      nic: text("nic"),
-      ifindex: Number(text("ifindex")),
-      mac: text("mac"),
-      clsact: text("clsact") === "true",
-    };
-  });
+  try {
+    return readdirSync(dir).map((file) => parseRecord(readlinkSync(join(dir, file))));
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code !== "ENOENT") throw err;
+    return existsSync(dir) ? readRecords(instance) : [];
+  }
+}
+
+function parseRecord(text: string): AttachRecord {
+  const fields = new URLSearchParams(text);
+  const field = (key: string): string => fields.get(key) ?? "";
+  return {
+    inode: Number(field("inode")),
+    netns: field("netns"),
+    nic: field("nic"),
+    ifindex: Number(field("ifindex")),
+    mac: field("mac"),
+    clsact: field("clsact") === "true",
+  };
 }
 
 export function removeRecord(instance: Instance, inode: number, ifindex: number): void {
