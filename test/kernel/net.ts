@@ -36,10 +36,21 @@ export class TestNet {
     return full;
   }
 
+  /** Removes everything, also where one thing cannot be removed. */
   close(): void {
-    for (const name of this.instances) detachAll(name);
-    for (const name of this.namespaces) run("ERR_IP", "ip", ["netns", "del", name]);
+    const failed: unknown[] = [];
+    const attempt = (fn: () => void): void => {
+      try {
+        fn();
+      } catch (err) {
+        failed.push(err);
+      }
+    };
+    for (const name of this.instances) attempt(() => detachAll(name));
+    for (const name of this.namespaces) attempt(() => run("ERR_IP", "ip", ["netns", "del", name]));
+    if (failed.length > 0) throw failed[0];
   }
+}
 }
 
 /** `ip` inside a namespace; `args` are words between blanks. */
