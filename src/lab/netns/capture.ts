@@ -103,10 +103,12 @@ export class NetnsCapture {
   readonly packets: PacketRecord[] = [];
   private readonly rings: Ring[] = [];
   private readonly since: { sec: number; nsec: number };
+  private readonly onFresh: (fresh: readonly PacketRecord[]) => void;
   private timer: NodeJS.Timeout | undefined;
 
-  /** `epochMs`: when the lab's time began, ms since 1970. */
-  constructor(epochMs: number) {
+  /** `epochMs`: when the lab's time began, ms since 1970. `onFresh` is called for new packets. */
+  constructor(epochMs: number, onFresh: (fresh: readonly PacketRecord[]) => void) {
+    this.onFresh = onFresh;
     this.since = { sec: Math.floor(epochMs / 1000), nsec: Math.round((epochMs % 1000) * 1e6) };
   }
 
@@ -121,6 +123,7 @@ export class NetnsCapture {
     for (const ring of this.rings) ring.drain(this.since, fresh);
     fresh.sort((a, b) => a.timeNs - b.timeNs);
     for (const packet of fresh) this.packets.push(packet);
+    this.onFresh(fresh);
     return this.packets;
   }
 

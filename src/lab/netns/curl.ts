@@ -37,6 +37,7 @@ export async function curl(ns: Namespace, request: CurlRequest): Promise<HttpRes
   const started = performance.now();
   const args = ["--pdeathsig", "KILL", "curl", ...curlArgs(request)];
   const child = ns.enter(() => spawn("setpriv", args, { env: { PATH: process.env.PATH, LC_ALL: "C" } }));
+  ns.children.add(child);
   const hasher = request.hasher();
   const parts: Buffer[] = [];
   let size = 0;
@@ -56,7 +57,7 @@ export async function curl(ns: Namespace, request: CurlRequest): Promise<HttpRes
   const code = await new Promise<number>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (status) => resolve(status ?? 128));
-  });
+  }).finally(() => ns.children.delete(child));
   const [, status = "0", localPort = "0"] = new RegExp(`${SUMMARY} (\\d+) (\\d+)`).exec(log) ?? [];
   const reason = [...log.matchAll(/^< HTTP\/1\.1 \d{3} ?(.*?)\r?$/gm)].at(-1)?.[1] ?? "";
   return {

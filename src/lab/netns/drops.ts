@@ -1,18 +1,22 @@
 /**
- * Drops by the hooks, from the programs' counters: a program says why, not which packet. What the kernel's own stack drops is
- * not told.
+ * Drops by the hooks, from the programs' counters; which packet it was is known where the flag `dump` is set. What the
+ * kernel's own stack drops is not told.
  */
 import type { DropRecord } from "../../scenario/lab.ts";
 import { REASON_NAMES, REASONS } from "../../tables/reasons.ts";
 import { TABLES } from "../../tables/schema.ts";
 import { typed } from "../../tables/typed.ts";
+import type { HookEvents } from "./events.ts";
 import type { NetnsHost } from "./world.ts";
-
-const NO_FRAME = new Uint8Array(0);
 
 export class DropWatch {
   readonly drops: DropRecord[] = [];
+  private readonly events: HookEvents;
   private readonly seen = new Map<NetnsHost, number[]>();
+
+  constructor(events: HookEvents) {
+    this.events = events;
+  }
 
   /** Adds what the counters of these hosts grew by since the last look. */
   look(hosts: Iterable<NetnsHost>, timeNs: number): readonly DropRecord[] {
@@ -29,8 +33,10 @@ export class DropWatch {
         const nic = host.kernel.nics.length === 1 ? host.kernel.nics[0] : "";
         const side = REASONS[name].hook;
         const where = side === "both" ? "tc" : `tc ${side}`;
-        for (let i = 0; i < grown; i++)
-          this.drops.push({ timeNs, host: host.def.name, nic, where, reason: name, frame: NO_FRAME });
+        for (let i = 0; i < grown; i++) {
+          const frame = this.events.takeDropped(host.def.name, slot);
+          this.drops.push({ timeNs, host: host.def.name, nic, where, reason: name, frame });
+        }
       }
       this.seen.set(host, now);
     }

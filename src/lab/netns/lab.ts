@@ -17,6 +17,7 @@ import { HANDLERS } from "./commands/index.ts";
 import { pingProxies } from "./commands/topology.ts";
 import { conntrackLines } from "./conntrack.ts";
 import { DropWatch } from "./drops.ts";
+import { HookEvents } from "./events.ts";
 import { ifindexOf } from "./sys.ts";
 import { type NetnsHost, World } from "./world.ts";
 
@@ -51,8 +52,9 @@ export class NetnsLab implements Lab {
   private readonly record: boolean;
   private readonly epochMs = performance.timeOrigin + performance.now();
   private readonly startMs = performance.now();
-  private readonly capture = new NetnsCapture(this.epochMs);
-  private readonly dropWatch = new DropWatch();
+  private readonly events = new HookEvents();
+  private readonly capture = new NetnsCapture(this.epochMs, (fresh) => this.takeEvents(fresh));
+  private readonly dropWatch = new DropWatch(this.events);
   private up: World | undefined;
   /** When the process ends before the lab is closed. */
   private readonly onExit = (): void => this.tearDown();
@@ -105,6 +107,7 @@ export class NetnsLab implements Lab {
     try {
       const world = new World(this.topology, this.prefix);
       this.up = world;
+      world.build();
       const failed = await pingProxies(world);
       if (failed.length > 0)
         throw new LabError("ERR_LAB_CHECK", `no answer from PROXY_IP: ${failed.join(", ")}`, {
@@ -122,15 +125,15 @@ export class NetnsLab implements Lab {
     process.off("exit", this.onExit);
     for (const signal of SIGNALS) process.off(signal, this.onSignal);
     const world = this.up;
-    this.up = undefined;
     try {
       if (world !== undefined) {
-        this.dropWatch.look(world.hosts.values(), this.now());
-        this.dropWatch.forget();
         this.capture.close();
+        this.drops();
+        this.dropWatch.forget();
         world.close();
       }
     } finally {
+      this.up = undefined;
       removeLab(this.prefix);
     }
   }
@@ -205,7 +208,13 @@ export class NetnsLab implements Lab {
   }
 
   drops(): readonly DropRecord[] {
+    this.takeEvents([]);
     return this.dropWatch.look(this.up?.hosts.values() ?? [], this.now());
+  }
+
+  private takeEvents(fresh: readonly PacketRecord[]): void {
+    this.events.read(this.up?.hosts.values() ?? []);
+    this.events.match(fresh);
   }
 
   async close(): Promise<void> {

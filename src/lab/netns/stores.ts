@@ -1,9 +1,14 @@
 /**
  * A host's tables in the kernel, loaded with the programs when they are first needed: a host without True Ingress has none.
  */
+import { closeSync } from "node:fs";
+import { join } from "node:path";
 import { type Attachment, attach, detach } from "../../ebpf/attach.ts";
-import { type Instance, instanceTables, loadInstance, unloadInstance } from "../../ebpf/load.ts";
+import { objGet } from "../../ebpf/bpf.ts";
+import { EVENTS_NAME } from "../../ebpf/event.ts";
+import { type Instance, instanceTables, loadInstance, mapsDir, unloadInstance } from "../../ebpf/load.ts";
 import { closeTables, type KernelTables } from "../../ebpf/maps.ts";
+import { RingReader } from "../../ebpf/ringbuf.ts";
 import type { TableStore } from "../../tables/map.ts";
 import { TABLE_NAMES, TABLES, type TableDef, type TableName } from "../../tables/schema.ts";
 import type { TableStores } from "../../tables/tables.ts";
@@ -13,7 +18,10 @@ export class DataPathTables {
   private readonly name: string;
   private instance: Instance | undefined;
   private maps: KernelTables | undefined;
+  private events: RingReader | undefined;
   private readonly attached = new Map<string, Attachment>();
+  /** Names of all interfaces that ever had programs, by their number. */
+  private readonly names = new Map<number, string>();
 
   /** `name`: of the instance. */
   constructor(name: string) {
@@ -30,7 +38,16 @@ export class DataPathTables {
   /** CONFIG was written before: the programs take the flags from there. */
   attach(netns: string, nic: string): void {
     this.open();
-    this.attached.set(nic, attach(this.instance as Instance, { netns, nic }));
+    const at = attach(this.instance as Instance, { netns, nic });
+    this.attached.set(nic, at);
+    this.names.set(at.ifindex, nic);
+  }
+
+  nicOf = (ifindex: number): string | undefined => this.names.get(ifindex);
+
+  /** Hands over the events that came since the last call; the bytes are valid in `each` only. */
+  readEvents(each: (record: Uint8Array) => void): void {
+    this.events?.read(each);
   }
 
   /** Interfaces with programs on them. */
@@ -46,6 +63,8 @@ export class DataPathTables {
 
   /** Removes programs and tables; their places at the NICs go with the namespace. */
   close(): void {
+    this.events?.close();
+    this.events = undefined;
     if (this.maps !== undefined) closeTables(this.maps);
     if (this.instance !== undefined) unloadInstance(this.instance);
     this.maps = undefined;
@@ -55,6 +74,9 @@ export class DataPathTables {
   private open(): KernelTables {
     if (this.maps === undefined) {
       this.instance = loadInstance(this.name);
+      const fd = objGet(join(mapsDir(this.instance), EVENTS_NAME));
+      this.events = new RingReader(fd);
+      closeSync(fd);
       this.maps = instanceTables(this.instance);
     }
     return this.maps;

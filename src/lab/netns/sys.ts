@@ -2,6 +2,7 @@
  * Sockets, ioctls and namespaces of the calling thread, through koffi: what Node's own sockets cannot do, such as raw
  * packets, ports of other namespaces, path MTU settings. Numbers are those of the kernel's UAPI headers.
  */
+import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { getSystemErrorName } from "node:util";
 import { CLONE_NEWNET, libc, memory, nativeLibrary } from "../../ebpf/libc.ts";
@@ -197,6 +198,8 @@ export function sendFrame(nic: string, frame: Uint8Array): void {
 export class Namespace {
   readonly name: string;
   readonly path: string;
+  /** Children that run inside and may outlive a command; they end with the namespace. */
+  readonly children = new Set<ChildProcess>();
   private readonly fd: number;
   private readonly home: number;
   private closed = false;
@@ -234,6 +237,7 @@ export class Namespace {
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    for (const child of this.children) child.kill("SIGKILL");
     closeSync(this.fd);
     closeSync(this.home);
   }

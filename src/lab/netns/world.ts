@@ -8,7 +8,9 @@ import { ControlPlane } from "../../control/control.ts";
 import { run, tryRun } from "../../ebpf/exec.ts";
 import { LabError } from "../../errors.ts";
 import { gatewayRoutes, type HostDef, type NetworkDef, type RouteDef, type Topology } from "../../scenario/topology.ts";
+import { macOf } from "../../sim/nic.ts";
 import type { TableStores } from "../../tables/tables.ts";
+import { formatMac } from "../../wire/ethernet.ts";
 import { formatIpv4 } from "../../wire/ipv4.ts";
 import { natRules } from "../common/nat-rules.ts";
 import type { Service, ServiceHost } from "../common/services.ts";
@@ -51,10 +53,14 @@ export class World {
   readonly topology: Topology;
   private readonly prefix: string;
 
-  /** Nothing of the prefix exists yet. Throws LabError; then the caller removes what was made. */
   constructor(topology: Topology, prefix: string) {
     this.topology = topology;
     this.prefix = prefix;
+  }
+
+  /** Makes everything; nothing of the prefix exists yet. Throws LabError; then close() is due, and to remove what was made. */
+  build(): void {
+    const { topology } = this;
     const names = this.namespaces();
     run("ERR_IP", "ip", ["-batch", "-"], names.map((n) => `netns add ${n}\n`).join(""));
     const links: string[] = [];
@@ -106,7 +112,7 @@ export class World {
       const gateway = this.gateways.get(nic.network) as Gateway;
       const wire = { label: `${def.name}/${nic.name}`, gateway: gateway.ns, port: `p${this.wires.size + 1}` };
       this.wires.set(wire.label, wire);
-      return `link add ${nic.name} mtu ${nic.mtu} netns ${name} type veth peer name ${wire.port} mtu ${nic.mtu} netns ${gateway.ns.name}`;
+      return `link add ${nic.name} address ${formatMac(macOf(nic.addr))} mtu ${nic.mtu} netns ${name} type veth peer name ${wire.port} mtu ${nic.mtu} netns ${gateway.ns.name}`;
     });
   }
 
@@ -115,7 +121,7 @@ export class World {
     const ports = [...this.wires.values()].filter((w) => w.gateway === ns).map((w) => w.port);
     ipBatch(ns, [
       "link set lo up",
-      "link add br0 type bridge stp_state 0 mcast_snooping 0",
+      `link add br0 address ${formatMac(macOf(net.gateway))} type bridge stp_state 0 mcast_snooping 0`,
       ...ports.map((p) => `link set ${p} master br0 up`),
       `address add ${formatIpv4(net.gateway)}/${net.prefix} brd + dev br0`,
       "link set br0 up",

@@ -1,0 +1,96 @@
+/**
+ * What the hooks said of packets, where the flag `dump` is set: the programs' events, each put to the packet that was captured
+ * (its bytes are those of the capture), or kept as the frame of a drop.
+ */
+import { EVENT_HAS_ENTRY, event, HOOK_INGRESS } from "../../ebpf/event.ts";
+import type { HookNote, PacketRecord } from "../../scenario/lab.ts";
+import { REASON_NAMES, REASONS } from "../../tables/reasons.ts";
+import type { NetnsHost } from "./world.ts";
+
+interface HookEvent {
+  host: string;
+  nic: string;
+  note: HookNote;
+  frame: Uint8Array;
+  /** Of the whole packet as a capture shows it. */
+  length: number;
+  /** How often no packet was found for it. */
+  misses: number;
+}
+
+/** A packet follows its egress event within microseconds; what had none for so many looks was dropped on its way. */
+const MAX_MISSES = 100;
+
+export class HookEvents {
+  private pending: HookEvent[] = [];
+  /** Packets without a note yet, those of the last looks. */
+  private open: PacketRecord[] = [];
+  /** Frames of drops, by host and slot of the reason. */
+  private readonly dropped = new Map<string, Uint8Array[]>();
+
+  /** Takes the events of the hosts' rings. */
+  read(hosts: Iterable<NetnsHost>): void {
+    for (const { def, kernel } of hosts)
+      kernel.readEvents((record) => {
+        const e = event.decode(record);
+        const hook = e.hook === HOOK_INGRESS ? "ingress" : "egress";
+        const name = REASON_NAMES[e.reason];
+        const frame = e.data.slice(0, e.caplen);
+        if (name !== undefined && REASONS[name].outcome === "drop") {
+          const key = `${def.name} ${e.reason}`;
+          this.dropped.set(key, [...(this.dropped.get(key) ?? []), frame]);
+          if (hook === "egress") return;
+        }
+        const entry = (e.flags & EVENT_HAS_ENTRY) !== 0;
+        const note: HookNote = {
+          hook,
+          reason: e.reason,
+          tunnel: entry ? e.tunnel : -1,
+          group: entry ? e.id.group : -1,
+          service: entry ? e.id.service : -1,
+          lenBefore: e.len_in,
+        };
+        const length = hook === "ingress" ? e.len_in : e.len_out;
+        this.pending.push({ host: def.name, nic: kernel.nicOf(e.ifindex) ?? "", note, frame, length, misses: 0 });
+      });
+  }
+
+  /** Puts events to packets, both in the order in which they came. */
+  match(fresh: readonly PacketRecord[]): void {
+    this.open.push(...fresh);
+    if (this.pending.length === 0) {
+      this.open = this.open.slice(-MAX_MISSES);
+      return;
+    }
+    this.pending = this.pending.filter((e) => {
+      const direction = e.note.hook === "ingress" ? "in" : "out";
+      const found = this.open.findIndex(
+        (p) => p.host === e.host && p.nic === e.nic && p.direction === direction && sameFrame(p.frame, e),
+      );
+      if (found < 0) return ++e.misses < MAX_MISSES;
+      this.open[found].hook = e.note;
+      this.open.splice(found, 1);
+      return false;
+    });
+  }
+
+  /** The frame of the next drop of a host by a reason; empty where no event told of it. */
+  takeDropped(host: string, slot: number): Uint8Array {
+    return this.dropped.get(`${host} ${slot}`)?.shift() ?? new Uint8Array(0);
+  }
+}
+
+/**
+ * The L4 checksum of a packet that this host sends is not complete yet when the egress hook sees it: one pair of bytes may
+ * differ.
+ */
+function sameFrame(frame: Uint8Array, e: HookEvent): boolean {
+  if (frame.length !== e.length) return false;
+  let first = -1;
+  for (let i = 0; i < e.frame.length; i++)
+    if (frame[i] !== e.frame[i]) {
+      if (e.note.hook === "ingress" || (first >= 0 && i > first + 1)) return false;
+      if (first < 0) first = i;
+    }
+  return true;
+}
