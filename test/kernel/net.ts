@@ -51,7 +51,6 @@ export class TestNet {
     if (failed.length > 0) throw failed[0];
   }
 }
-}
 
 /** `ip` inside a namespace; `args` are words between blanks. */
 export const ip = (ns: NetNs, args: string): string => runIn(ns, "ERR_IP", "ip", args.split(" "));
