@@ -7,7 +7,7 @@ import { LabError, type Position } from "../errors.ts";
 import { SimLab } from "../lab/sim/lab.ts";
 import { captureBytes } from "../report/capture.ts";
 import { coloured, plain } from "../report/paint.ts";
-import { traceLines } from "../report/trace.ts";
+import { traceBySteps } from "../report/trace.ts";
 import type { Lab } from "../scenario/lab.ts";
 import { loadScenario } from "../scenario/load.ts";
 import type { RunReport } from "../scenario/report-types.ts";
@@ -51,8 +51,8 @@ export interface Job {
 /** Plain data: it comes from a worker. */
 export interface JobResult {
   report?: RunReport;
-  /** Lines of the trace. */
-  trace: string[];
+  /** Lines of the trace, by steps. */
+  trace: string[][];
   /** Bad input: what LabError.format() needs. */
   error?: { code: string; message: string; position?: Position; hint?: string };
 }
@@ -86,7 +86,8 @@ async function attempt(job: Job): Promise<JobResult> {
   try {
     const report = await runScenario(scenario, lab);
     const paint = job.colours ? coloured : plain;
-    const trace = job.trace ? [...traceLines(lab.packets(), lab.drops(), { topology: lab.topology, paint })] : [];
+    const about = { topology: lab.topology, paint };
+    const trace = job.trace ? traceBySteps(report.steps, lab.packets(), lab.drops(), about) : [];
     if (job.pcap !== undefined) writeWhole(job.pcap, captureBytes(lab.packets(), lab.topology));
     return { report, trace };
   } finally {

@@ -90,7 +90,7 @@ async function run(files: string[], options: RunOptions): Promise<number> {
   // A real lab's names and its processor time are not to be shared.
   const threads = options.lab === "sim" ? Math.max(1, options.jobs) : 1;
   const results = await runAll(jobs, threads, (result) => {
-    if (text) print(result, files.length === 1 ? "full" : "failures", options.quiet ?? false);
+    if (text) print(result, files.length === 1 || options.trace ? "full" : "failures", options.quiet ?? false);
   });
 
   const reports = results.flatMap((r) => (r.report ? [r.report] : []));
@@ -154,9 +154,10 @@ function print(result: JobResult, detail: "full" | "failures", quiet: boolean): 
     const { code = "", message, position, hint } = error;
     process.stderr.write(`guelab: ${new LabError(code, message, { position, hint }).format()}\n`);
   }
-  if (result.trace.length > 0) process.stdout.write(`${result.trace.join("\n")}\n`);
   if (result.report === undefined || (quiet && result.report.status === "passed")) return;
-  process.stdout.write(`${formatReport(result.report, { paint: paintFor(process.stdout), detail })}\n`);
+  process.stdout.write(
+    `${formatReport(result.report, { paint: paintFor(process.stdout), detail, trace: result.trace })}\n`,
+  );
 }
 
 function deliver(path: string, content: string): void {

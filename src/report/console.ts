@@ -18,6 +18,8 @@ export interface ConsoleOptions {
   paint?: Paint;
   /** "full": every step with its output, tables and counters; "failures": passed scenarios in one line. */
   detail?: "full" | "failures";
+  /** Packets by steps, as `traceBySteps` gives them; shown with "full". */
+  trace?: readonly (readonly string[])[];
 }
 
 const MAX_OUTPUT = 12;
@@ -29,7 +31,12 @@ export function formatReport(report: RunReport, options: ConsoleOptions = {}): s
   const passed = report.status === "passed";
   const out = [titleLine(report, paint)];
   if (options.detail === "failures" && passed) return out[0];
-  for (const step of report.steps) out.push(...stepLines(step, "  ", paint, options.detail === "failures"));
+  const { trace = [] } = options;
+  if (options.detail !== "failures") out.push(...(trace[0] ?? []));
+  for (const [i, step] of report.steps.entries()) {
+    out.push(...stepLines(step, "  ", paint, options.detail === "failures"));
+    if (options.detail !== "failures") out.push(...(trace[i + 1] ?? []));
+  }
   if (report.error) out.push(...failureLines(report.error, "  ", paint));
   if (options.detail !== "failures") {
     out.push(...dropLines(report.drops, paint), ...tableLines(report.tables, paint));
@@ -49,8 +56,12 @@ function stepLines(step: StepReport, indent: string, paint: Paint, onlyFailed: b
   const mark = { passed: paint("green", "✓"), failed: paint("red", "✗"), skipped: paint("yellow", "-") }[step.status];
   const named = step.command !== undefined && step.command !== step.title;
   const refused = step.refused ? paint("dim", `  refused as expected: ${step.refused}`) : "";
-  const out = [`${indent}${mark} ${paint("dim", labTime(step.endNs))}  ${step.title}${refused}`];
   const deeper = `${indent}              `;
+  // Several conditions without a name of their own stand below each other.
+  const several = step.kind === "expect" && step.checks.length > 1 && step.title.includes(" and ");
+  const title = several ? "expect" : step.title;
+  const out = [`${indent}${mark} ${paint("dim", labTime(step.endNs))}  ${title}${refused}`];
+  if (several) for (const check of step.checks) if (check.ok) out.push(`${deeper}${paint("dim", "·")} ${check.text}`);
   if (named) out.push(`${deeper}${paint("dim", `$ ${step.command}`)}`);
   const cut = step.status === "failed" ? Number.POSITIVE_INFINITY : MAX_OUTPUT;
   const output = step.output.flatMap((text) => text.split("\n"));

@@ -3,6 +3,7 @@
  * dropped" is answered on the drop's own line: who dropped it, the reason's name, the reason in words.
  */
 import type { DropRecord, PacketRecord } from "../scenario/lab.ts";
+import type { StepReport } from "../scenario/report-types.ts";
 import type { Topology } from "../scenario/topology.ts";
 import { REASON } from "../tables/reasons.ts";
 import { summary } from "../wire/summary.ts";
@@ -31,6 +32,30 @@ const OUTCOME_STYLE: Record<string, Style> = { pass: "green", drop: "red", redir
 export function dropText(drop: Pick<DropRecord, "where" | "reason">): string {
   const text = reasonText(drop.reason);
   return `${drop.where}: ${drop.reason}${text && text !== drop.reason ? ` (${text})` : ""}`;
+}
+
+/**
+ * The trace cut by steps: one list for what came before the first step, then one for each step of the report. Both
+ * lists are the lab's whole recording, of which each step's report says how much it added.
+ */
+export function traceBySteps(
+  steps: readonly StepReport[],
+  packets: readonly PacketRecord[],
+  drops: readonly DropRecord[],
+  options: TraceOptions = {},
+): string[][] {
+  const dropped = steps.map((step) => step.drops.reduce((sum, d) => sum + d.count, 0));
+  const sum = (counts: readonly number[]): number => counts.reduce((a, b) => a + b, 0);
+  let p = packets.length - sum(steps.map((step) => step.packets));
+  let d = drops.length - sum(dropped);
+  const out = [[...traceLines(packets.slice(0, p), drops.slice(0, d), options)]];
+  steps.forEach((step, i) => {
+    const [p0, d0] = [p, d];
+    p += step.packets;
+    d += dropped[i];
+    out.push([...traceLines(packets.slice(p0, p), drops.slice(d0, d), options)]);
+  });
+  return out;
 }
 
 /** The trace's lines, oldest first. Both lists must be in order of time, as the lab records them. */

@@ -381,9 +381,10 @@ export function findCommand(word: string): CommandSpec | undefined {
   return byName.get(word.replace(/^.*\//, "").replace(/\.sh$/, ""));
 }
 
-/** `<remote-ip>`: a parameter as usage lines and help write it. */
+/** `<remote-ip>`, `<ping-s>`: a parameter as usage lines and help write it. */
 export function paramName(param: ParamSpec): string {
-  return param.choices?.join("|") ?? `<${param.name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}>`;
+  const name = param.name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+  return param.choices?.join("|") ?? `<${name}${param.type === "seconds" ? "-s" : ""}>`;
 }
 
 /** `pfc_add [-p] <nic> <group> ...`, host placeholder included. */

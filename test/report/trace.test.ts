@@ -1,8 +1,9 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
 import { coloured, paintFor, plain } from "../../src/report/paint.ts";
-import { dropText, labTime, traceLines } from "../../src/report/trace.ts";
+import { dropText, labTime, traceBySteps, traceLines } from "../../src/report/trace.ts";
 import type { DropRecord, HookNote, PacketRecord } from "../../src/scenario/lab.ts";
+import type { StepReport } from "../../src/scenario/report-types.ts";
 import { REASON } from "../../src/tables/reasons.ts";
 import { FRAMES } from "../support/frames.ts";
 
@@ -32,6 +33,16 @@ const drops: DropRecord[] = [
   { timeNs: 3_000_000, host: "egw", nic: "eth1", where: "tc ingress", reason: "DROP_WRONG_KEY", frame: FRAMES.guePing },
   { timeNs: 4_000_000, host: "egw", nic: "", where: "ip", reason: "no route", frame: FRAMES.udp },
 ];
+
+describe("traceBySteps", () => {
+  it("gives every line to the step that it belongs to", () => {
+    const step = (n: number, dropped: number) =>
+      ({ packets: n, drops: dropped > 0 ? [{ count: dropped }] : [] }) as unknown as StepReport;
+    const [first, ...rest] = packets;
+    const parts = traceBySteps([step(0, 0), step(rest.length, drops.length)], packets, drops);
+    expect(parts).toEqual([[...traceLines([first], [])], [], [...traceLines(rest, drops)]]);
+  });
+});
 
 describe("traceLines", () => {
   it("merges packets and drops by time and says why a packet was dropped, once", () => {
