@@ -1,6 +1,9 @@
 /** What every command does in the netns lab, by name. */
+
+import { guePingCommands } from "../../common/gue-ping.ts";
 import { pfcCommands } from "../../common/pfc.ts";
 import type { NetnsLab } from "../lab.ts";
+import { sourceFor } from "../sys.ts";
 import { CRAFTED } from "./crafted.ts";
 import { type Handlers, hostOf } from "./handler.ts";
 import { HOST } from "./host.ts";
@@ -12,6 +15,16 @@ export const HANDLERS: Handlers = {
   ...TOPOLOGY,
   ...SERVICES,
   ...pfcCommands<NetnsLab>(hostOf),
+  ...guePingCommands<NetnsLab>((lab, name) => {
+    const { ns, port, guePings } = lab.host(name);
+    return {
+      name,
+      guePings,
+      sourceFor: (daddr) => ns.enter(() => sourceFor(daddr)),
+      sendUdp: (...packet) => port.sendUdp(...packet),
+      every: (intervalNs, fn) => port.every(intervalNs, fn),
+    };
+  }),
   ...REQUESTS,
   ...HOST,
   ...CRAFTED,

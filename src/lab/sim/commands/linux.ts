@@ -6,7 +6,9 @@ import { FouPort, GueDevice } from "../../../sim/gue-device.ts";
 import { GUE_PORT } from "../../../wire/gue.ts";
 import { formatIpv4, IPPROTO_UDP } from "../../../wire/ipv4.ts";
 import { num, str } from "../../common/args.ts";
+import { guePingCommands, nothingOf } from "../../common/gue-ping.ts";
 import { every, sendRawUdp } from "../control-host.ts";
+import type { SimLab } from "../lab.ts";
 import type { LinuxTunnel, SimHost } from "../world.ts";
 import { type Handlers, printed } from "./handler.ts";
 
@@ -62,31 +64,16 @@ export const LINUX: Handlers = {
   },
   pfc_cleanup: (lab, cmd) => closeTunnel(lab.host(str(cmd, "node")), num(cmd, "service")),
 
-  gue_ping(lab, cmd) {
-    const node = lab.host(str(cmd, "node"));
-    const service = num(cmd, "service");
-    if (node.guePings.has(service))
-      throw new LabError("ERR_ALREADY_STARTED", `gue_ping of service ${service} runs on ${node.def.name} already`, {
-        hint: `Run gue_ping_stop ${node.def.name} ${service} first.`,
-      });
-    const { host } = node;
-    const daddr = num(cmd, "remoteIp");
-    const payload = new TextEncoder().encode(`service ${service}`);
-    const send = (): void =>
-      sendRawUdp(host, host.ip.sourceFor(daddr), num(cmd, "localPort"), daddr, num(cmd, "remotePort"), payload);
-    send();
-    node.guePings.set(service, every(host.ip.clock, num(cmd, "delay"), send));
-    return printed([`UDP from port ${num(cmd, "localPort")} to ${formatIpv4(daddr)}:${num(cmd, "remotePort")}`]);
-  },
-
-  gue_ping_stop(lab, cmd) {
-    const node = lab.host(str(cmd, "node"));
-    const stop = node.guePings.get(num(cmd, "service"));
-    if (stop === undefined) throw unknownService(node, num(cmd, "service"), node.guePings);
-    stop();
-    node.guePings.delete(num(cmd, "service"));
-    return printed(["stopped"]);
-  },
+  ...guePingCommands<SimLab>((lab, name) => {
+    const { host, guePings } = lab.host(name);
+    return {
+      name,
+      guePings,
+      sourceFor: (daddr) => host.ip.sourceFor(daddr),
+      sendUdp: (...packet) => sendRawUdp(host, ...packet),
+      every: (intervalNs, fn) => every(host.ip.clock, intervalNs, fn),
+    };
+  }),
 };
 
 /** DNAT proxy -> service, its inverse, and masquerade into the tunnel, so that replies come back through it. */
@@ -170,7 +157,7 @@ function openTunnel(node: SimHost, end: TunnelEnd): LinuxTunnel {
 
 function closeTunnel(node: SimHost, service: number) {
   const tunnel = node.linuxTunnels.get(service);
-  if (tunnel === undefined) throw unknownService(node, service, node.linuxTunnels);
+  if (tunnel === undefined) throw nothingOf(node.def.name, service, node.linuxTunnels);
   tunnel.undo();
   node.linuxTunnels.delete(service);
   return printed([`tunnel of service ${service} removed`]);
@@ -181,10 +168,4 @@ const devices = (node: SimHost): GueDevice[] => node.host.allDevices().filter((d
 /** Name of the device to a remote; it is called after the service that made it. */
 function deviceName(node: SimHost, remote: number, service: number): string {
   return devices(node).find((d) => d.remote === remote)?.name ?? `gue${service}`;
-}
-
-function unknownService(node: SimHost, service: number, known: Map<number, unknown>): LabError {
-  return new LabError("ERR_SERVICE_UNKNOWN", `${node.def.name} has nothing of service ${service}`, {
-    hint: `Known: ${[...known.keys()].join(", ") || "none"}.`,
-  });
 }

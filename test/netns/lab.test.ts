@@ -1,0 +1,197 @@
+/**
+ * The lab of network namespaces: scenarios pass on the kernel's own stack with the eBPF programs, and whatever happens
+ * nothing is left behind and nothing of the machine's own namespace is touched.
+ */
+import { randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nodeSha256 } from "../../src/cli/execute.ts";
+import { buildPrograms } from "../../src/ebpf/build.ts";
+import { run } from "../../src/ebpf/exec.ts";
+import { BPFFS, ensureBpffs, requireBpf } from "../../src/ebpf/load.ts";
+import { LabError } from "../../src/errors.ts";
+import { labNamespaces, prefixOf } from "../../src/lab/netns/claim.ts";
+import { NetnsLab, requireNetns } from "../../src/lab/netns/lab.ts";
+import { formatReport } from "../../src/report/console.ts";
+import { loadScenario, loadTopology } from "../../src/scenario/load.ts";
+import { parseCommand } from "../../src/scenario/parse-command.ts";
+import { runScenario } from "../../src/scenario/runner.ts";
+import { Cli } from "../kernel/cli.ts";
+import { requirement } from "../support/require.ts";
+
+function missing(): string | undefined {
+  try {
+    requireNetns();
+    requireBpf();
+    ensureBpffs();
+    buildPrograms();
+    return undefined;
+  } catch (err) {
+    return (err as Error).message;
+  }
+}
+
+const lacks = requirement("netns", missing);
+const describeNetns = lacks === undefined ? describe : describe.skip;
+const scenarios = resolve(import.meta.dirname, "../../scenarios");
+const topology = loadTopology("basic.cfg", scenarios);
+
+/** Prefixes of this run's labs: another run at the same time has others. */
+const tag = randomBytes(3).toString("hex");
+const prefix = (name: string): string => `t${tag}${name}`;
+
+/** Everything of a lab that the kernel shows. */
+const leftOf = (p: string): string[] => [
+  ...labNamespaces(p),
+  ...readdirSync(BPFFS).filter((f) => f.startsWith(`guelab-lab-${p}-`)),
+];
+
+/** What must stay as it is: addresses, routes and interfaces of the machine's own namespace that are not about other tests. */
+const ownNamespace = (): string => run("ERR_IP", "ip", ["-4", "-o", "addr"]) + run("ERR_IP", "ip", ["route"]);
+
+describeNetns(`the netns lab${lacks === undefined ? "" : ` (skipped: ${lacks})`}`, () => {
+  let before: string;
+  beforeAll(() => {
+    before = ownNamespace();
+  });
+  afterAll(() => expect(ownNamespace()).toBe(before));
+
+  const play = async (lab: NetnsLab, line: string) =>
+    lab.run(parseCommand(line, { hosts: topology.hosts.map((h) => h.name) }));
+
+  it.each(["basic/01-node1", "basic/02-node2-behind-nat", "dso/01-node1-11-9", "security/01-wrong-key"])(
+    "%s passes",
+    async (file) => {
+      const scenario = loadScenario(join(scenarios, `${file}.yaml`));
+      const p = prefix("run");
+      const lab = await NetnsLab.open(scenario.topology, { prefix: p, record: true, sha256: nodeSha256 });
+      try {
+        const report = await runScenario(scenario, lab);
+        expect(report.status, `\n${formatReport(report, { detail: "failures" })}\n`).toBe("passed");
+      } finally {
+        await lab.close();
+      }
+      expect(leftOf(p)).toEqual([]);
+    },
+  );
+
+  it("has no way out of the lab, and no way from one network's gateway to another network", async () => {
+    const lab = await NetnsLab.open(topology, { prefix: prefix("sealed"), record: true });
+    try {
+      // A documentation address (RFC 5737): nobody has it, and the gateway says so at once.
+      const outside = await play(lab, "client ping -c 1 203.0.113.1");
+      expect(outside.data).toMatchObject({ received: 0, icmpType: 3, icmpCode: 0 });
+      expect(lab.packets().some((p) => p.host !== "client" && p.direction === "in" && p.frame[23] === 1)).toBe(false);
+      expect((await play(lab, "client ping -c 1 172.2.0.1")).data).toMatchObject({ received: 0, icmpType: 3 });
+      for (const { ns } of lab.world.gateways.values())
+        expect(ns.enter(() => run("ERR_IP", "ip", ["route", "show", "default"]))).toBe("");
+      // Every interface's other end is in the lab.
+      for (const { ns } of [...lab.world.hosts.values(), ...lab.world.gateways.values()])
+        for (const link of JSON.parse(ns.enter(() => run("ERR_IP", "ip", ["-j", "link"]))))
+          if (link.link_netnsid === undefined) expect(["lo", "br0"]).toContain(link.ifname);
+    } finally {
+      await lab.close();
+    }
+  });
+
+  it("runs beside a lab of another prefix, and refuses one of the same", async () => {
+    const [p, q] = [prefix("one"), prefix("two")];
+    const one = await NetnsLab.open(topology, { prefix: p });
+    try {
+      const two = await NetnsLab.open(topology, { prefix: q });
+      await expect(NetnsLab.open(topology, { prefix: p })).rejects.toMatchObject({ code: "ERR_LAB_UP" });
+      await two.close();
+      expect(leftOf(q)).toEqual([]);
+      expect((await play(one, "client ping -c 1 5.5.5.5")).data.received).toBe(1);
+    } finally {
+      await one.close();
+    }
+    expect(leftOf(p)).toEqual([]);
+  });
+
+  it("takes no namespace for its own that it did not make", async () => {
+    const p = prefix("taken");
+    const name = `guelab-${p}-client`;
+    run("ERR_IP", "ip", ["netns", "add", name]);
+    try {
+      await expect(NetnsLab.open(topology, { prefix: p })).rejects.toMatchObject({ code: "ERR_NAME_TAKEN" });
+      expect(labNamespaces(p)).toEqual([name]);
+    } finally {
+      run("ERR_IP", "ip", ["netns", "del", name]);
+    }
+  });
+
+  it("leaves nothing behind when setting up fails half-way", async () => {
+    const p = prefix("half");
+    const broken = structuredClone(topology);
+    broken.hosts[2].routes.push({ dst: 0x0a000000, prefix: 8, via: 0x0b000001 });
+    await expect(NetnsLab.open(broken, { prefix: p })).rejects.toBeInstanceOf(LabError);
+    expect(leftOf(p)).toEqual([]);
+    await (await NetnsLab.open(topology, { prefix: p })).close();
+  });
+
+  it("refuses links with faults, which only the simulation has", async () => {
+    const slow = structuredClone(topology);
+    slow.hosts[0].nics[0].link.loss = 0.05;
+    await expect(NetnsLab.open(slow, { prefix: prefix("slow") })).rejects.toMatchObject({ code: "ERR_LINK_PROPS" });
+  });
+
+  describe("killed", () => {
+    let cli: Cli;
+    beforeAll(async () => {
+      cli = await Cli.build();
+    });
+    afterAll(() => cli.close());
+    const scenario = join(scenarios, "basic/01-node1.yaml");
+
+    /** Starts a run and kills it as soon as `reached` holds. */
+    async function killWhen(p: string, signal: NodeJS.Signals, reached: () => boolean): Promise<void> {
+      const child = cli.start("run", "--lab", "netns", "--prefix", p, scenario);
+      const ended = new Promise((done) => child.on("close", done));
+      while (!reached() && child.exitCode === null) await new Promise((next) => setTimeout(next, 1));
+      child.kill(signal);
+      await ended;
+      expect(child.signalCode).toBe(signal);
+    }
+
+    it.each([
+      ["with its first namespace", (p: string) => labNamespaces(p).length > 0],
+      ["with all namespaces", (p: string) => labNamespaces(p).length === 7],
+      ["with programs loaded", (p: string) => leftOf(p).length > 7],
+    ])("%s by SIGKILL, the next lab of that name cleans up", async (_when, reached) => {
+      const [p, other] = [prefix("kill"), prefix("killx")];
+      const bystander = await NetnsLab.open(topology, { prefix: other });
+      try {
+        await killWhen(p, "SIGKILL", () => reached(p));
+        const left = leftOf(other);
+        await (await NetnsLab.open(topology, { prefix: p })).close();
+        expect(leftOf(p)).toEqual([]);
+        expect(leftOf(other)).toEqual(left);
+      } finally {
+        await bystander.close();
+      }
+    });
+
+    it("by SIGINT it cleans up itself", async () => {
+      const p = prefix("int");
+      await killWhen(p, "SIGINT", () => leftOf(p).length > 7);
+      expect(leftOf(p)).toEqual([]);
+    });
+
+    it("says what is missing, and exits with 2", () => {
+      const plain = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+      const unprivileged = cli.runBy("setpriv", plain, "run", "--lab", "netns", scenario);
+      expect(unprivileged.stderr).toContain("ERR_NO_ROOT");
+      expect(unprivileged.status).toBe(2);
+      const reference = cli.run("run", "--lab", "netns", "--datapath", "reference", scenario);
+      expect(reference.stderr).toContain("ERR_BAD_ARGUMENT");
+      expect(reference.status).toBe(2);
+    });
+  });
+});
+
+it("makes prefixes without hyphens", () => {
+  expect(prefixOf("my-lab.2")).toBe("my_lab_2");
+  expect(prefixOf("")).toBe("lab");
+});
