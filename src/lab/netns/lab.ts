@@ -8,6 +8,7 @@ import { libc } from "../../ebpf/libc.ts";
 import { LabError } from "../../errors.ts";
 import type { Command } from "../../scenario/command.ts";
 import type { CommandResult, DropRecord, Lab, PacketRecord } from "../../scenario/lab.ts";
+import { clip } from "../../scenario/state.ts";
 import { DEFAULT_LINK, type Topology } from "../../scenario/topology.ts";
 import { type HasherFactory, sha256 } from "../../sim/sha256.ts";
 import type { TableStores } from "../../tables/tables.ts";
@@ -110,8 +111,8 @@ export class NetnsLab implements Lab {
       world.build();
       const failed = await pingProxies(world);
       if (failed.length > 0)
-        throw new LabError("ERR_LAB_CHECK", `no answer from PROXY_IP: ${failed.join(", ")}`, {
-          hint: "Setup ends by pinging every PROXY_IP from every host; a firewall's rules may apply to new namespaces.",
+        throw new LabError("ERR_LAB_CHECK", `no answer from PROXY_IP: ${clip(failed, 5).join(", ")}`, {
+          hint: "Every host must reach every PROXY_IP. With many hosts the kernel's neighbour table may be too small: sysctl net.ipv4.neigh.default.gc_thresh3",
         });
       if (this.record) this.openCapture(world);
     } catch (err) {

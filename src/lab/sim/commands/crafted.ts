@@ -3,8 +3,9 @@ import { LabError } from "../../../errors.ts";
 import { ETH_HLEN } from "../../../wire/ethernet.ts";
 import { bytes, endpoint, str } from "../../common/args.ts";
 import { craftGue } from "../../common/crafted.ts";
+import { printed } from "../../common/results.ts";
 import { sendRawUdp } from "../control-host.ts";
-import { type Handlers, hostOf, printed } from "./handler.ts";
+import { type Handlers, hostOf } from "./handler.ts";
 
 export const CRAFTED: Handlers = {
   send(lab, cmd) {

@@ -9,7 +9,5 @@ import type { SimHost } from "../world.ts";
 export type Handler = (lab: SimLab, cmd: Command) => CommandResult | Task<CommandResult>;
 export type Handlers = Record<string, Handler>;
 
-export { printed } from "../../common/results.ts";
-
 /** The host in front of a command. */
 export const hostOf = (lab: SimLab, cmd: Command): SimHost => lab.host(cmd.host ?? "");

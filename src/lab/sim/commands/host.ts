@@ -9,8 +9,9 @@ import { parseFilter } from "../../../wire/filter.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
 import { TcpdumpPrinter } from "../../../wire/tcpdump.ts";
 import { flag, optNum, optStr, str, words } from "../../common/args.ts";
+import { printed } from "../../common/results.ts";
 import type { SimHost } from "../world.ts";
-import { type Handlers, hostOf, printed } from "./handler.ts";
+import { type Handlers, hostOf } from "./handler.ts";
 import { ipCommand } from "./ip.ts";
 
 export const HOST: Handlers = {

@@ -7,10 +7,11 @@ import { GUE_PORT } from "../../../wire/gue.ts";
 import { formatIpv4, IPPROTO_UDP } from "../../../wire/ipv4.ts";
 import { num, str } from "../../common/args.ts";
 import { guePingCommands, nothingOf } from "../../common/gue-ping.ts";
+import { printed } from "../../common/results.ts";
 import { every, sendRawUdp } from "../control-host.ts";
 import type { SimLab } from "../lab.ts";
 import type { LinuxTunnel, SimHost } from "../world.ts";
-import { type Handlers, printed } from "./handler.ts";
+import type { Handlers } from "./handler.ts";
 
 /** What one end of a tunnel needs; addresses host order. */
 interface TunnelEnd {

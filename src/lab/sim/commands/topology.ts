@@ -10,10 +10,11 @@ import { Pinger, type PingResult } from "../../../sim/ping.ts";
 import { MS } from "../../../sim/types.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
 import { num, str, words } from "../../common/args.ts";
+import { printed } from "../../common/results.ts";
 import type { SimLab } from "../lab.ts";
 import { Task } from "../task.ts";
 import type { World } from "../world.ts";
-import { type Handlers, printed } from "./handler.ts";
+import type { Handlers } from "./handler.ts";
 
 const PING_INTERVAL_NS = 200 * MS;
 
