@@ -149,7 +149,7 @@ describe("mistakes are named with their place", () => {
       "unknown key 'dely'",
     ],
     [{}, "ERR_TOPOLOGY_SYNTAX", "topology", "says nothing"],
-    [7, "ERR_TOPOLOGY_SYNTAX", "topology", "expected object"],
+    [7, "ERR_TOPOLOGY_SYNTAX", "topology", "expected keys with values"],
     [{ extends: "basic.cfg", generate: {} }, "ERR_TOPOLOGY_SYNTAX", "topology.generate", "exclude each other"],
     [{ extends: "basic.cfg", hosts: {} }, "ERR_TOPOLOGY_SYNTAX", "topology.hosts", "exclude each other"],
     [{ extends: "basic.cfg", name: "x" }, "ERR_TOPOLOGY_SYNTAX", "topology.name", "exclude each other"],
