@@ -15,7 +15,7 @@ import type { HookNote } from "../scenario/lab.ts";
 import { type Outcome, REASON_NAMES, REASONS } from "../tables/reasons.ts";
 import { summary } from "../wire/summary.ts";
 
-export interface LogOptions {
+interface LogOptions {
   instance: string;
   /** Print what is there and end. */
   once?: boolean;

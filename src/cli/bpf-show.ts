@@ -8,7 +8,7 @@ import { type InstanceState, inspectInstance, type ProgramState, statsEnabled } 
 import { type Instance, instanceOf, listInstances, mapsDir } from "../ebpf/load.ts";
 import { KernelMap } from "../ebpf/maps.ts";
 import { LabError } from "../errors.ts";
-import { alignColumns } from "../report/tables.ts";
+import { alignColumns } from "../scenario/table-print.ts";
 import { TABLES, type TableName } from "../tables/schema.ts";
 import { formatFlags } from "../tables/text.ts";
 

@@ -7,7 +7,7 @@ import { instanceOf, mapsDir } from "../ebpf/load.ts";
 import { closeTables, openTables } from "../ebpf/maps.ts";
 import { LabError } from "../errors.ts";
 import { paintFor } from "../report/paint.ts";
-import { formatTables } from "../report/tables.ts";
+import { formatTables } from "../scenario/table-print.ts";
 import { didYouMean } from "../suggest.ts";
 import { TABLE_NAMES, type TableName } from "../tables/schema.ts";
 import { DEFAULT_INSTANCE } from "./bpf.ts";

@@ -13,8 +13,8 @@ import type { ControlHost, ControlNic } from "./host.ts";
 import { PortPool } from "./ports.ts";
 import { sweep } from "./sweep.ts";
 
-export const DEFAULT_SWEEP_NS = 10_000_000_000;
-export const DEFAULT_SWEEP_COUNT = 6;
+const DEFAULT_SWEEP_NS = 10_000_000_000;
+const DEFAULT_SWEEP_COUNT = 6;
 
 /** An IPv4 transport endpoint; host order. */
 export interface Endpoint {

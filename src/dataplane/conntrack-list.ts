@@ -34,7 +34,7 @@ function tupleOf(ct: Conntrack, t: number): CtTuple {
 }
 
 /** A flow by number; meaningful in a listener, and for confirmed flows. */
-export function describeFlow(ct: Conntrack, flow: number, nowNs: number): CtEntry {
+function describeFlow(ct: Conntrack, flow: number, nowNs: number): CtEntry {
   const status = ct.table.status[flow];
   const original = tupleOf(ct, flow * 2);
   return {

@@ -56,7 +56,7 @@ const UDP_STREAM_AGE_NS = 2_000_000_000;
 /** Flows looked at for expiry with every new one. */
 const GC_STEP = 4;
 /** Default of net.netfilter.nf_conntrack_max. */
-export const CONNTRACK_MAX = 262_144;
+const CONNTRACK_MAX = 262_144;
 
 export type ConntrackEvent = "new" | "reply" | "assured" | "destroy";
 /** Sees what happens to flows; for "destroy" the flow's words are still readable. */
@@ -348,7 +348,7 @@ export class Conntrack {
 }
 
 /** The `sport << 16 | dport` word of the opposite direction. An ICMP identifier stays; its type turns into the answer's. */
-export function invertPorts(ports: number, proto: number): number {
+function invertPorts(ports: number, proto: number): number {
   if (proto === IPPROTO_ICMP) return ports ^ 0x0800;
   return (ports << 16) | (ports >>> 16);
 }

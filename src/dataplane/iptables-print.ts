@@ -4,7 +4,7 @@ import { RULE_PROTOS, RULE_STATES } from "./iptables-rule.ts";
 import type { NfChain, NfRule } from "./netfilter-rules.ts";
 
 /** The words of a rule behind its chain, in the order of iptables-save. */
-export function ruleSpec(r: NfRule): string {
+function ruleSpec(r: NfRule): string {
   const words: string[] = [];
   if (r.smask !== 0) words.push("-s", network(r.saddr, r.smask));
   if (r.dmask !== 0) words.push("-d", network(r.daddr, r.dmask));

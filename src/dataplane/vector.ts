@@ -68,7 +68,7 @@ export interface Vector {
 }
 
 const HOOKS = ["ingress", "egress"];
-export const VERDICT_NAMES = ["pass", "drop", "redirect"] as const;
+const VERDICT_NAMES = ["pass", "drop", "redirect"] as const;
 const WANT_FIELDS = ["verdict", "reason", "out", "redirect"];
 const REASONS_OF_PACKETS = REASON_NAMES.filter((name) => REASONS[name].outcome !== "note");
 const U32 = 0xffffffff;

@@ -226,7 +226,7 @@ function programOwners(): Map<number, string> {
 }
 
 /** Kernel-wide id of a pinned program; undefined when it is not there. */
-export function programId(instance: Instance, hook: HookName): number | undefined {
+function programId(instance: Instance, hook: HookName): number | undefined {
   let fd: number;
   try {
     fd = openProgram(instance, hook);

@@ -8,7 +8,7 @@ import { type NetNs, runIn, tryRunIn } from "./nsenter.ts";
 
 /** Where guelab's filters stand ("gu" and "gue" in ASCII): `tc filter show dev NIC ingress` shows them under these numbers. */
 export const FILTER_PREF = 0x6775;
-export const FILTER_HANDLE = 0x677565;
+const FILTER_HANDLE = 0x677565;
 
 /** One tc filter with an eBPF program. */
 export interface BpfFilter {

@@ -29,7 +29,7 @@ import { type Memory, memory } from "./libc.ts";
 let cpus: number | undefined;
 
 /** Number of possible CPUs: the values that a per-CPU element has. */
-export function possibleCpus(): number {
+function possibleCpus(): number {
   cpus ??= readFileSync("/sys/devices/system/cpu/possible", "utf8")
     .trim()
     .split(",")

@@ -25,7 +25,7 @@ export interface NetNs {
 const ownInode = (): number => statSync(OWN_PATH).ino;
 
 /** The namespace of this process. */
-export const ownNetns = (): NetNs => ({ name: "", path: OWN_PATH, inode: ownInode(), own: true });
+const ownNetns = (): NetNs => ({ name: "", path: OWN_PATH, inode: ownInode(), own: true });
 
 /** A namespace by name (`ip netns add NAME`) or path (/proc/PID/ns/net); empty is this process's. Throws ERR_NETNS. */
 export function openNetns(name = ""): NetNs {

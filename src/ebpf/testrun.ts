@@ -25,7 +25,7 @@ const CB_HAS_ENTRY = 2;
 const CB_FIB_SHIFT = 8;
 
 /** The longest frame that BPF_PROG_TEST_RUN takes: a page of 4096 bytes without head room (64) and tail room (320). */
-export const TEST_RUN_MAX = 3_712;
+const TEST_RUN_MAX = 3_712;
 
 /** The tables that the programs write. */
 const WRITTEN = ["TUNNEL", "SESSION", "STATS", "REASON"] as const;

@@ -14,7 +14,7 @@ export function proxyNames(topology: Topology | undefined): ReadonlySet<string> 
 }
 
 /** Writes block after block to `sink`. NICs come in the order of the topology, then any others as they first appear. */
-export function writeCapture(
+function writeCapture(
   records: Iterable<PacketRecord>,
   topology: Topology | undefined,
   sink: (chunk: Uint8Array) => void,

@@ -10,8 +10,8 @@ import type {
   StepReport,
   TableReport,
 } from "../scenario/report-types.ts";
+import { alignColumns, formatTable, keyName, reasonText } from "../scenario/table-print.ts";
 import { type Paint, plain } from "./paint.ts";
-import { alignColumns, formatTable, keyName, reasonText } from "./tables.ts";
 import { labTime } from "./trace.ts";
 
 export interface ConsoleOptions {

@@ -1,8 +1,9 @@
 /** A frame explained: every header field with its offset, bytes, value, meaning and source, layer by layer. */
+
+import { alignColumns } from "../scenario/table-print.ts";
 import { toHex } from "../wire/bytes.ts";
 import { type FieldNode, flatten, type LayerNode } from "../wire/dissect.ts";
 import { type Paint, plain } from "./paint.ts";
-import { alignColumns } from "./tables.ts";
 
 const MAX_BYTES = 8;
 

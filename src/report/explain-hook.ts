@@ -42,7 +42,7 @@ export interface HookAnswer {
 }
 
 /** Runs the hook once on tables of its own. Throws LabError where the tables cannot hold their rows. */
-export function askHook(q: HookQuestion): HookAnswer {
+function askHook(q: HookQuestion): HookAnswer {
   const target = referenceTarget();
   fillTables(target.tables, q.tables);
   target.setFib(q.tables.fib);
@@ -100,7 +100,7 @@ function rowChanges(before: Rows, after: Rows): string[] {
 }
 
 /** Which bytes of either frame have no equal at their place in the other. */
-export function changedBytes(before: Uint8Array, after: Uint8Array): { before: Set<number>; after: Set<number> } {
+function changedBytes(before: Uint8Array, after: Uint8Array): { before: Set<number>; after: Set<number> } {
   const delta = after.length - before.length;
   const marks = { before: new Set<number>(), after: new Set<number>() };
   // Encap and decap insert and remove bytes right behind the MAC header.
@@ -119,7 +119,7 @@ export function changedBytes(before: Uint8Array, after: Uint8Array): { before: S
 }
 
 /** A dump whose marked bytes are painted, and underlined with `^^` so that they show without colour as well. */
-export function markedDump(frame: Uint8Array, marks: ReadonlySet<number>, paint: Paint = plain): string[] {
+function markedDump(frame: Uint8Array, marks: ReadonlySet<number>, paint: Paint = plain): string[] {
   return hexdump(frame).flatMap((line, row) => {
     const text = `  ${line.slice(1)}`;
     let under = "";

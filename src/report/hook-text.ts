@@ -47,7 +47,7 @@ export function entryText(note: HookNote, isProxy: boolean): string {
 }
 
 /** Bytes that the hook added to the recorded frame, or took from it: ingress is recorded before the hook, egress after. */
-export function lengthChange(note: HookNote, frame: Uint8Array): number {
+function lengthChange(note: HookNote, frame: Uint8Array): number {
   if (note.hook === "egress") return note.lenBefore > 0 ? frame.length - note.lenBefore : 0;
   const name = reasonOf(note.reason)?.name;
   if (name !== "PASS_DECAP" && name !== "REDIRECT_DECAP") return 0;

@@ -2,7 +2,7 @@
 import type { RunReport } from "../scenario/report-types.ts";
 
 /** Raised when a reader of the document has to change. */
-export const JSON_REPORT_VERSION = 1;
+const JSON_REPORT_VERSION = 1;
 
 export interface JsonReport {
   version: typeof JSON_REPORT_VERSION;
@@ -10,7 +10,7 @@ export interface JsonReport {
   scenarios: readonly RunReport[];
 }
 
-export function jsonReport(reports: readonly RunReport[]): JsonReport {
+function jsonReport(reports: readonly RunReport[]): JsonReport {
   const status = reports.every((r) => r.status === "passed") ? "passed" : "failed";
   return { version: JSON_REPORT_VERSION, status, scenarios: reports };
 }

@@ -4,13 +4,13 @@
  */
 import type { DropRecord, PacketRecord } from "../scenario/lab.ts";
 import type { StepReport } from "../scenario/report-types.ts";
+import { reasonText } from "../scenario/table-print.ts";
 import type { Topology } from "../scenario/topology.ts";
 import { REASON } from "../tables/reasons.ts";
 import { summary } from "../wire/summary.ts";
 import { proxyNames } from "./capture.ts";
 import { hookText, reasonOf } from "./hook-text.ts";
 import { type Paint, plain, type Style } from "./paint.ts";
-import { reasonText } from "./tables.ts";
 
 export interface TraceOptions {
   /** Tells proxies from nodes, and sets the width of the place column. */

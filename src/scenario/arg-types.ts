@@ -1,11 +1,11 @@
 /** Reads one word of a command by its parameter's type. */
 import { parseKey } from "../control/key.ts";
 import { LabError } from "../errors.ts";
+import { didYouMean } from "../suggest.ts";
 import { flagNames, parseFlags } from "../tables/text.ts";
 import { fromHex } from "../wire/bytes.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, parseIpv4 } from "../wire/ipv4.ts";
 import type { ArgValue, EndpointArg, LinkChange, OptionSpec, ParamSpec, ParamType } from "./command.ts";
-import { didYouMean } from "./suggest.ts";
 import type { LinkProps } from "./topology.ts";
 import * as units from "./units.ts";
 

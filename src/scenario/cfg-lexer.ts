@@ -19,7 +19,7 @@ export interface Word {
 }
 
 /** What the reader accepts, for every syntax error's hint. */
-export const CFG_SUBSET = `Accepted: NAME="words", NAME=("a" "b"), $NAME and \${NAME} and \${NAME[1]}, single quotes, # comments, and . other.cfg`;
+const CFG_SUBSET = `Accepted: NAME="words", NAME=("a" "b"), $NAME and \${NAME} and \${NAME[1]}, single quotes, # comments, and . other.cfg`;
 
 export function syntaxError(message: string, position: Position, hint = CFG_SUBSET): LabError {
   return new LabError("ERR_TOPOLOGY_SYNTAX", message, { position, hint });

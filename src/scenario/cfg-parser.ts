@@ -6,8 +6,8 @@
  * the file that includes it (bash would take the working directory).
  */
 import { LabError, type Position } from "../errors.ts";
+import { didYouMean } from "../suggest.ts";
 import { Cursor, describe, type Fragment, isControl, syntaxError, textOf } from "./cfg-lexer.ts";
-import { didYouMean } from "./suggest.ts";
 
 /** One value: a scalar's, or one array element's. */
 export interface CfgElement {

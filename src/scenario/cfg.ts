@@ -37,7 +37,7 @@ export function cfgTopology(path: string, text: string, readFile: ReadFile): Top
 }
 
 /** The topology that a parsed file describes, unchecked but complete. Throws ERR_TOPOLOGY_MISSING and ERR_TOPOLOGY_LENGTH. */
-export function rawFromCfg(file: CfgFile): RawTopology {
+function rawFromCfg(file: CfgFile): RawTopology {
   return new Reader(file).read();
 }
 

@@ -105,7 +105,7 @@ const FLAG_NAMES: [number, string][] = [
 ];
 
 /** `SYN+ACK`; `none` without any. */
-export function tcpFlagText(flags: number): string {
+function tcpFlagText(flags: number): string {
   return FLAG_NAMES.flatMap(([bit, name]) => (flags & bit ? [name] : [])).join("+") || "none";
 }
 

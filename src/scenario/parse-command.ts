@@ -4,10 +4,10 @@
  *   [HOST | exec HOST | cli HOST | docker exec [-it] HOST] COMMAND[.sh] [OPTION [VALUE]]... ARGUMENT...
  */
 import { LabError, type Position } from "../errors.ts";
+import { didYouMean, suggest } from "../suggest.ts";
 import { type ArgContext, BadArgument, readArg, readHost } from "./arg-types.ts";
 import type { Command, CommandSpec, OptionSpec } from "./command.ts";
 import { COMMANDS, findCommand, usage } from "./commands.ts";
-import { didYouMean, suggest } from "./suggest.ts";
 import { columnAt, splitWords, type Word } from "./words.ts";
 
 export interface ParseContext {

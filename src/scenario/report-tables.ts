@@ -13,7 +13,7 @@ export function finalTables(lab: Lab): TableReport[] {
 }
 
 /** The tables of one host that have rows. */
-export function hostTables(lab: Lab, host: string): TableReport[] {
+function hostTables(lab: Lab, host: string): TableReport[] {
   const stores = lab.tables(host);
   if (!stores) return [];
   return TABLE_NAMES.flatMap((table) => {

@@ -10,7 +10,7 @@ import type { Mark, StateCheck, StateContext } from "./state.ts";
 import { formatDuration } from "./units.ts";
 
 /** In a real lab time is real: no step may wait longer than this. */
-export const REAL_STEP_LIMIT_NS = 5_000_000_000;
+const REAL_STEP_LIMIT_NS = 5_000_000_000;
 
 export interface RunOptions {
   /** Goes on after a failed step; otherwise the steps behind it are reported as skipped. */

@@ -8,7 +8,7 @@ import * as z from "zod";
 import { topologyRefSchema } from "./topology-schema.ts";
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
-export const matcherSchema = z
+const matcherSchema = z
   .union([scalar, z.array(scalar).min(1)], { error: 'expected a value, a pattern such as "/text/", or ">=1"' })
   .meta({
     id: "matcher",

@@ -3,6 +3,7 @@
  * gives one LabError with file, line and column.
  */
 import { LabError, type Position } from "../errors.ts";
+import { didYouMean } from "../suggest.ts";
 import type { Command } from "./command.ts";
 import { COMMON_RESULTS, compileMatcher, type MatcherSpec, type ResultCheck } from "./expect.ts";
 import { compileState, isStateObject, STATE_KEYS } from "./expect-state.ts";
@@ -11,7 +12,6 @@ import { DEFAULT_WITHIN_NS, type DoStep, type Scenario, type Step } from "./scen
 import { resultExpectSchema, type ScenarioFile, type StepFile, scenarioSchema } from "./scenario-schema.ts";
 import { type Path, schemaError } from "./schema-error.ts";
 import type { StateCheck } from "./state.ts";
-import { didYouMean } from "./suggest.ts";
 import type { Topology } from "./topology.ts";
 import { topologyContext } from "./topology-context.ts";
 import { parseInlineTopology } from "./topology-inline.ts";

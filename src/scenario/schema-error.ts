@@ -1,7 +1,7 @@
 /** From what a zod schema found wrong to a LabError with a place, words for people, and a hint. */
 import type * as z from "zod";
 import { LabError, type Position } from "../errors.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "../suggest.ts";
 
 export type Path = (string | number)[];
 /** The place of a key or item in the file; of the nearest one around it where the path itself is not there. */

@@ -13,7 +13,7 @@ const MAX_PREFIX = 30;
 const MIN_PREFIX = 8;
 
 /** Netmask of a prefix length. */
-export function prefixMask(prefix: number): number {
+function prefixMask(prefix: number): number {
   return prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0;
 }
 

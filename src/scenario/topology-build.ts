@@ -5,8 +5,9 @@
  * the gateway); the first network is the public one; its hosts have a default route via its gateway and one route to
  * every PROXY_IP via that proxy; a host behind a NAT reaches the public network and every PROXY_IP via the NAT.
  */
+
+import { didYouMean } from "../suggest.ts";
 import { formatSubnet, hostCapacity } from "./subnet.ts";
-import { didYouMean } from "./suggest.ts";
 import {
   DEFAULT_LINK,
   type HostDef,
@@ -89,7 +90,7 @@ export function overrideLinks(topology: Topology, overrides: readonly RawLinkOve
   }
 }
 
-export function nicOn(host: HostDef, network: string): NicDef | undefined {
+function nicOn(host: HostDef, network: string): NicDef | undefined {
   return host.nics.find((n) => n.network === network);
 }
 

@@ -126,7 +126,7 @@ function sameLink(a: LinkProps, b: LinkProps): boolean {
 }
 
 /** `delay 10ms, rate 100mbit, loss 1%`: the delay, and whatever else is not as by default. */
-export function formatLink(link: LinkProps): string {
+function formatLink(link: LinkProps): string {
   const parts = [`delay ${formatDuration(link.delayNs)}`];
   if (link.jitterNs > 0) parts.push(`jitter ${formatDuration(link.jitterNs)}`);
   if (link.rateBps > 0) parts.push(`rate ${formatRate(link.rateBps)}`);

@@ -44,7 +44,7 @@ export function parseInlineTopology(value: unknown, ctx: InlineContext): Topolog
 }
 
 /** Reads link properties as written; what is left out is left out. */
-export function parseLinkProps(link: InlineLink, positionOf: PositionOf, path: Path): Partial<LinkProps> {
+function parseLinkProps(link: InlineLink, positionOf: PositionOf, path: Path): Partial<LinkProps> {
   const props: Partial<LinkProps> = {};
   const at = (key: string): Position => positionOf([...path, key]);
   if (link.delay !== undefined) props.delayNs = parseDuration(String(link.delay), at("delay"));

@@ -13,6 +13,7 @@
  * N and VALUE are matchers (expect.ts).
  */
 import { LabError, type Position } from "../errors.ts";
+import { didYouMean } from "../suggest.ts";
 import { REASON_NAMES } from "../tables/reasons.ts";
 import { TABLE_NAMES, type TableName } from "../tables/schema.ts";
 import { type BadArgument, parseEndpointArg, parseUint, readHost } from "./arg-types.ts";
@@ -20,7 +21,6 @@ import { dropCheck } from "./drops.ts";
 import { compileCount, compileMatcher, type Matcher } from "./expect.ts";
 import type { ParseContext } from "./parse-command.ts";
 import { listCheck, type StateCheck, type TableQuery, tableCheck } from "./state.ts";
-import { didYouMean } from "./suggest.ts";
 import { fieldNames, keyForm, keyWords, normaliseField, parseKeyText } from "./table-rows.ts";
 import { columnAt, splitWords, type Word } from "./words.ts";
 

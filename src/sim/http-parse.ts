@@ -4,8 +4,8 @@
  */
 
 /** Largest head, bytes, and most header fields; beyond them a server answers 431. */
-export const MAX_HEAD = 16_384;
-export const MAX_FIELDS = 100;
+const MAX_HEAD = 16_384;
+const MAX_FIELDS = 100;
 
 /** Header fields, names in lower case; repeated ones are joined by ", ". */
 export type Fields = Map<string, string>;
@@ -145,7 +145,7 @@ export function bodyFraming(fields: Fields): { kind: number; length: number } | 
 }
 
 /** True for a comma-separated list that has `word`, in any case. */
-export function listHas(list: string | undefined, word: string): boolean {
+function listHas(list: string | undefined, word: string): boolean {
   return list?.split(",").some((w) => w.trim().toLowerCase() === word) ?? false;
 }
 

@@ -26,7 +26,7 @@ import type { DropSite, SimEnv } from "./env.ts";
 import type { SkbPool } from "./pool.ts";
 import { SEC, type Timer } from "./types.ts";
 
-export const REASSEMBLY_TIMEOUT_NS = 30 * SEC;
+const REASSEMBLY_TIMEOUT_NS = 30 * SEC;
 /** Datagrams under reassembly per host; then the oldest is given up. */
 const QUEUE_LIMIT = 256;
 

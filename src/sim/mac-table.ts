@@ -2,7 +2,7 @@
 import { rd16, rd32 } from "../wire/bytes.ts";
 import { SEC } from "./types.ts";
 
-export const AGEING_NS = 300 * SEC;
+const AGEING_NS = 300 * SEC;
 const INITIAL_CAPACITY = 64;
 
 export class MacTable {

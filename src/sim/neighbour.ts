@@ -21,10 +21,10 @@ export const NUD_FAILED = 6;
 export const NUD_NAMES = ["NONE", "INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED"] as const;
 
 /** base_reachable_time, delay_first_probe_time, retrans_time; mcast_solicit and ucast_solicit. */
-export const REACHABLE_NS = 30 * SEC;
-export const DELAY_NS = 5 * SEC;
-export const RETRANS_NS = 1 * SEC;
-export const SOLICITATIONS = 3;
+const REACHABLE_NS = 30 * SEC;
+const DELAY_NS = 5 * SEC;
+const RETRANS_NS = 1 * SEC;
+const SOLICITATIONS = 3;
 /** Packets that wait for an answer; then the oldest is dropped (the kernel bounds them by bytes, 212,992). */
 export const UNRES_QLEN = 100;
 

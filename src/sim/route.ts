@@ -27,8 +27,8 @@ const RTN: Record<RouteType, number> = {
 };
 
 /** How long a path MTU is believed (ip_rt_mtu_expires), and the least that is (ip_rt_min_pmtu). */
-export const PMTU_EXPIRES_NS = 600 * SEC;
-export const MIN_PMTU = 552;
+const PMTU_EXPIRES_NS = 600 * SEC;
+const MIN_PMTU = 552;
 /** No packet is larger than its total length can say, though the MTU of lo is (include/net/ip.h). */
 const IP_MAX_MTU = 0xffff;
 /** Destinations that are kept; then the cache starts afresh. */

@@ -6,7 +6,6 @@
 import type { Skb } from "../dataplane/skb.ts";
 
 /** Virtual time units in ns. */
-export const US = 1_000;
 export const MS = 1_000_000;
 export const SEC = 1_000_000_000;
 

@@ -7,7 +7,6 @@
 
 /** What a hook returns to the kernel (linux/pkt_cls.h). */
 export const TC_ACT_UNSPEC = -1;
-export const TC_ACT_OK = 0;
 export const TC_ACT_SHOT = 2;
 export const TC_ACT_REDIRECT = 7;
 

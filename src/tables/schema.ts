@@ -59,8 +59,7 @@ const def = <K, V>(
   perCpu = false,
 ): TableDef<K, V> => ({ name, kind, key, value, maxEntries, doc, perCpu });
 
-export const DEFAULT_ENTRIES = 65_536;
-export const MAX_SESSION_ENTRIES = 1_048_576;
+const DEFAULT_ENTRIES = 65_536;
 /** Slots of the REASON array: room for reasons to come, so that the layout stays. */
 export const REASON_SLOTS = 96;
 

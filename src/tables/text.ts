@@ -15,10 +15,10 @@ export interface Endpoint {
 const PROTO_NAMES: Readonly<Record<number, string>> = { [IPPROTO_TCP]: "tcp", [IPPROTO_UDP]: "udp" };
 
 /** `tcp`, `udp` or the number. */
-export const formatProto = (proto: number): string => PROTO_NAMES[proto] ?? String(proto);
+const formatProto = (proto: number): string => PROTO_NAMES[proto] ?? String(proto);
 
 /** The reverse; a number from 0 to 255 for other protocols. */
-export function parseProto(text: string): number | undefined {
+function parseProto(text: string): number | undefined {
   if (text === "tcp") return IPPROTO_TCP;
   if (text === "udp") return IPPROTO_UDP;
   return /^(0|[1-9]\d{0,2})$/.test(text) && Number(text) <= 255 ? Number(text) : undefined;

@@ -38,11 +38,6 @@ export function dissect(frame: Uint8Array, options: DissectOptions = {}): LayerN
   return dissectEthernet({ b: frame, tunnelPorts: new Set(options.tunnelPorts) });
 }
 
-/** The same for a packet without MAC header (link type "raw IP"). */
-export function dissectIp(packet: Uint8Array, options: DissectOptions = {}): LayerNode {
-  return dissectIpv4({ b: packet, tunnelPorts: new Set(options.tunnelPorts) }, 0, packet.length, "whole");
-}
-
 /** All layers in the order in which they stand in the frame. */
 export function flatten(root: LayerNode): LayerNode[] {
   return [root, ...root.children.flatMap(flatten)];

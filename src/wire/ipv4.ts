@@ -20,7 +20,6 @@ import { rd16, rd32, wr16, wr32 } from "./bytes.ts";
 import { inetChecksum } from "./checksum.ts";
 
 export const IPV4_HLEN = 20;
-export const IPV4_MAX_HLEN = 60;
 export const IPPROTO_ICMP = 1;
 export const IPPROTO_IPIP = 4;
 export const IPPROTO_TCP = 6;

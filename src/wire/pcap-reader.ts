@@ -32,7 +32,7 @@ function pcapByteOrder(b: Uint8Array): { little: boolean; nano: boolean } | unde
 }
 
 /** Reads a classic pcap file. */
-export function readPcap(b: Uint8Array): Capture {
+function readPcap(b: Uint8Array): Capture {
   const order = b.length >= 4 ? pcapByteOrder(b) : undefined;
   if (!order) throw captureError(0, "no capture file: its first four bytes are no known magic number");
   if (b.length < FILE_HLEN) throw captureError(b.length, `file header cut short, ${FILE_HLEN} bytes expected`);

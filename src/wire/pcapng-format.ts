@@ -3,8 +3,6 @@
 /** Block types. */
 export const PCAPNG_SHB = 0x0a0d0d0a;
 export const PCAPNG_IDB = 1;
-/** The obsolete Packet Block. */
-export const PCAPNG_PB = 2;
 export const PCAPNG_SPB = 3;
 export const PCAPNG_EPB = 6;
 export const PCAPNG_BYTE_ORDER_MAGIC = 0x1a2b3c4d;
@@ -33,7 +31,6 @@ export const EPB_OUTBOUND = 2;
 export const VERDICT_LINUX_EBPF_TC = 1;
 
 export const LINKTYPE_ETHERNET = 1;
-export const LINKTYPE_RAW = 101;
 
 export function wrLe16(b: Uint8Array, off: number, v: number): void {
   b[off] = v;

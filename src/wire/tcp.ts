@@ -63,11 +63,8 @@ export function tcpCheck(pkt: Uint8Array, off: number, end: number): boolean {
   return hlen >= TCP_HLEN && off + hlen <= end;
 }
 
-/** True when `a` lies before `b` in sequence space (RFC 9293 section 3.4). */
+/** True when `a` lies before `b` in sequence space (RFC 9293 section 3.4); timestamps compare so too (RFC 7323 section 5.2). */
 export const seqLt = (a: number, b: number): boolean => ((a - b) | 0) < 0;
-export const seqLe = (a: number, b: number): boolean => ((a - b) | 0) <= 0;
-/** `seq + n` modulo 2^32. */
-export const seqAdd = (seq: number, n: number): number => (seq + n) >>> 0;
 /** Signed distance from `b` to `a` in sequence space. */
 export const seqDiff = (a: number, b: number): number => (a - b) | 0;
 

@@ -22,7 +22,7 @@ import { PacketSocket, type VnetHeader } from "./sockets.ts";
 
 /** Interface indices of the vectors: the NIC under test, and the one that redirects go to. */
 export const NIC = 7;
-export const OTHER = 9;
+const OTHER = 9;
 const MAX_MTU = 65_535;
 const DEADLINE_MS = 2000;
 
@@ -35,7 +35,7 @@ export interface Outcome {
 }
 
 /** Compiles C for tc, with `defines`; gives the object's path. */
-export function compileTc(dir: string, name: string, body: string, defines: Record<string, number> = {}): string {
+function compileTc(dir: string, name: string, body: string, defines: Record<string, number> = {}): string {
   const source = join(dir, `${name}.bpf.c`);
   writeFileSync(
     source,

@@ -36,7 +36,7 @@ import {
   type TcpOption,
   tcpOptionLength,
 } from "../../src/wire/repr.ts";
-import { seqAdd, seqDiff, seqLe, seqLt, tcpCheck, tcpFindOption } from "../../src/wire/tcp.ts";
+import { seqDiff, seqLt, tcpCheck, tcpFindOption } from "../../src/wire/tcp.ts";
 import { udpCheck } from "../../src/wire/udp.ts";
 import { FRAMES } from "../support/frames.ts";
 
@@ -122,12 +122,11 @@ describe("sequence numbers", () => {
   it("compare across the wrap", () => {
     fc.assert(
       fc.property(u32, fc.integer({ min: 1, max: 0x7fffffff }), (a, n) => {
-        const b = seqAdd(a, n);
-        expect([seqLt(a, b), seqLt(b, a), seqLe(a, a), seqLe(a, b), seqDiff(b, a), seqDiff(a, b)]).toEqual([
+        const b = (a + n) >>> 0;
+        expect([seqLt(a, b), seqLt(b, a), seqLt(a, a), seqDiff(b, a), seqDiff(a, b)]).toEqual([
           true,
           false,
-          true,
-          true,
+          false,
           n,
           -n,
         ]);

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { LabError } from "../../src/errors.ts";
-import { didYouMean, editDistance, suggest } from "../../src/scenario/suggest.ts";
 import { quoteWord, splitWords } from "../../src/scenario/words.ts";
 
 const texts = (line: string): string[] => splitWords(line).map((w) => w.text);
@@ -41,18 +40,5 @@ describe("words", () => {
   it("quotes a word so that it comes back", () => {
     for (const word of ["a", "", "a b", "it's", '"', "\\", "#x", "{i}", "5erv1ceP@55w0rd!"])
       expect(texts(quoteWord(word))).toEqual([word]);
-  });
-});
-
-describe("did you mean", () => {
-  it("counts inserts, deletions, replacements and swaps", () => {
-    expect(["abc", "ab", "abxc", "axc", "bac", ""].map((w) => editDistance("abc", w))).toEqual([0, 1, 1, 1, 1, 3]);
-  });
-
-  it("offers what is near, nearest first, and nothing where nothing is", () => {
-    expect(suggest("pfc_lits", ["pfc_stop", "pfc_list", "port_list"])[0]).toBe("pfc_list");
-    expect(suggest("zzzzzz", ["pfc_list"])).toEqual([]);
-    expect(didYouMean("noxe", ["node", "nose"], "none")).toBe("Did you mean node or nose?");
-    expect(didYouMean("zzzzzz", ["pfc_list"], "none")).toBe("none");
   });
 });

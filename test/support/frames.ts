@@ -2,9 +2,9 @@
 import { buildIp, buildPacket, type IpSpec } from "../../src/wire/build.ts";
 import { TCP_ACK, TCP_FIN, TCP_PSH, TCP_SYN } from "../../src/wire/tcp.ts";
 
-export const CLIENT = 0x020000010002;
-export const EGW = 0x020000010003;
-export const KEY = "5erv1ceP@55w0rd!";
+const CLIENT = 0x020000010002;
+const EGW = 0x020000010003;
+const KEY = "5erv1ceP@55w0rd!";
 const toEgw = { src: CLIENT, dst: EGW };
 
 const syn: IpSpec = {

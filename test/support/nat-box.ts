@@ -5,7 +5,7 @@ import { ipDaddr } from "../../src/wire/ipv4.ts";
 import { ip } from "./packets.ts";
 
 export const OUTSIDE_ADDR = ip("172.1.0.5");
-export const INSIDE_ADDR = ip("172.2.0.2");
+const INSIDE_ADDR = ip("172.2.0.2");
 
 export const DEMO_RULES = [
   "-t nat -A POSTROUTING -o eth1 -j MASQUERADE",

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { it } from "vitest";
 import { requirement } from "./require.ts";
 
-export function hasTool(name: string): boolean {
+function hasTool(name: string): boolean {
   return spawnSync("sh", ["-c", `command -v ${name}`]).status === 0;
 }
 

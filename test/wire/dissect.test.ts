@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { buildPacket } from "../../src/wire/build.ts";
-import { dissect, dissectIp, type FieldNode, findLayer, flatten, type LayerNode } from "../../src/wire/dissect.ts";
+import { dissect, type FieldNode, findLayer, flatten, type LayerNode } from "../../src/wire/dissect.ts";
 import { FRAMES, ODD_FRAMES } from "../support/frames.ts";
 
 const names = (root: LayerNode): string =>
@@ -79,10 +79,6 @@ describe("dissect", () => {
     const notes = (n: number): string[] => flatten(dissect(FRAMES.gueData.slice(0, n))).flatMap((l) => l.notes);
     expect(notes(10)).toEqual(["truncated: 10 bytes of at least 14"]);
     expect(notes(60)).toContain("truncated: Hlen promises 20 more bytes, 14 are there");
-  });
-
-  it("reads packets without MAC header", () => {
-    expect(names(dissectIp(FRAMES.udp.slice(14)))).toBe("ipv4 udp payload");
   });
 
   it("covers every byte, and none beyond, of any frame", () => {

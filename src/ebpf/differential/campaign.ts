@@ -40,7 +40,7 @@ export interface CampaignResult extends Progress {
 }
 
 /** Reasons that no test run reaches, and why; real interfaces show them (test/kernel). */
-export const OUT_OF_REACH: Partial<Record<ReasonName, string>> = {
+const OUT_OF_REACH: Partial<Record<ReasonName, string>> = {
   PASS_SHORT: "BPF_PROG_TEST_RUN refuses frames without whole Ethernet and IPv4 headers",
   DROP_HELPER: "the kernel would have to run out of memory",
   FIB_NO_SRC_ADDR: "only a lookup with BPF_FIB_LOOKUP_SRC can say so",

@@ -74,7 +74,7 @@ function fibOf(c: Case): JsonObject {
 }
 
 /** Each packet as it goes in, and as the reference sends it on. */
-export function vectorCapture(vector: JsonObject): Uint8Array {
+function vectorCapture(vector: JsonObject): Uint8Array {
   const out = pcapngBuffer();
   const writer = new PcapngWriter(out.sink, { comment: String(vector.name) });
   const interfaces = new Map<number, number>();

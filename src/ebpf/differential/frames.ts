@@ -20,7 +20,7 @@ export interface Offsets {
   innerL4: number;
 }
 
-export const FRAME_SIZE = 4096;
+const FRAME_SIZE = 4096;
 /** The longest frame that is made: below what BPF_PROG_TEST_RUN takes. */
 export const FRAME_MAX = 3400;
 

@@ -52,7 +52,7 @@ export class Rows {
 }
 
 /** Rows per table and sequence at most; the maps are made for more. */
-export const MAX_ROWS = 32;
+const MAX_ROWS = 32;
 export const FILLED = ["CONFIG", "TUNNEL", "DECAP", "ENCAP", "SESSION", "VERIFY", "DNAT", "SNAT"] as const;
 export type FilledTable = (typeof FILLED)[number];
 

@@ -1,6 +1,6 @@
 /** Segment arrival in every state but LISTEN and CLOSED (RFC 9293 section 3.10.7.3 and 3.10.7.4, RFC 7323, RFC 5961). */
 import { rd32 } from "../../wire/bytes.ts";
-import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, tcpFlags, tcpHlen, tcpSeq, tcpWindow } from "../../wire/tcp.ts";
+import { seqLt, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, tcpFlags, tcpHlen, tcpSeq, tcpWindow } from "../../wire/tcp.ts";
 import { MS, SEC } from "../types.ts";
 import { processAck } from "./ack.ts";
 import { closeTcb, enterTimeWait } from "./close.ts";
@@ -162,7 +162,7 @@ function synchronized(tcb: Tcb, pkt: Uint8Array, ipOff: number, off: number, end
 /** Sequence number and timestamp checks; answers what fails them, unless it is a RST. */
 function acceptable(tcb: Tcb, at: number, len: number, flags: number, opts: TcpOptions): boolean {
   const seqLen = len + (flags & TCP_SYN ? 1 : 0) + (flags & TCP_FIN ? 1 : 0);
-  const old = tcb.tsOk && opts.hasTs && ((opts.tsVal - tcb.tsRecent) | 0) < 0;
+  const old = tcb.tsOk && opts.hasTs && seqLt(opts.tsVal, tcb.tsRecent);
   if (old && !(flags & TCP_RST) && tcb.env.clock.now - tcb.tsRecentNs < PAWS_IDLE_NS) {
     if (seqLen > 0) tcb.ackNow = true;
     else challenge(tcb);

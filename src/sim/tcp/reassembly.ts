@@ -5,7 +5,7 @@
 import { RangeSet } from "./ranges.ts";
 
 /** SACK blocks that fit beside a timestamp option. */
-export const MAX_SACK_BLOCKS = 3;
+const MAX_SACK_BLOCKS = 3;
 
 export class Reassembly {
   /** Bytes; a power of two. */

@@ -27,7 +27,7 @@ const IP_TCP_HLEN = 40;
 const MIN_MSS = 48;
 
 /** The MSS option to offer towards `raddr`: what the path carries in one packet. */
-export function offeredMss(ip: IpLayer, raddr: number): number {
+function offeredMss(ip: IpLayer, raddr: number): number {
   return Math.max(ip.pathMtu(raddr) - IP_TCP_HLEN, MIN_MSS);
 }
 

@@ -6,6 +6,7 @@ import { rd16, rd32 } from "../../wire/bytes.ts";
 import { csumFold, csumPseudo, csumView } from "../../wire/checksum.ts";
 import { formatIpv4, IPPROTO_TCP } from "../../wire/ipv4.ts";
 import {
+  seqLt,
   TCP_ACK,
   TCP_FIN,
   TCP_RST,
@@ -42,7 +43,7 @@ import { armRetransmit } from "./timers.ts";
 const EPHEMERAL_MIN = 32768;
 const EPHEMERAL_COUNT = 60999 - EPHEMERAL_MIN + 1;
 
-export const DEFAULT_TCP_CONFIG: TcpConfig = {
+const DEFAULT_TCP_CONFIG: TcpConfig = {
   rcvBuf: 262144,
   synRetries: 6,
   synAckRetries: 5,
@@ -186,7 +187,7 @@ export class TcpStack implements ProtocolHandler, TcpEnv {
   private reopens(tcb: Tcb, pkt: Uint8Array, off: number): boolean {
     if (tcb.state !== TCP_STATE.TIME_WAIT) return false;
     if ((tcpFlags(pkt, off) & (TCP_SYN | TCP_ACK | TCP_RST)) !== TCP_SYN) return false;
-    const newer = tcb.tsOk && this.opts.hasTs && ((this.opts.tsVal - tcb.tsRecent) | 0) > 0;
+    const newer = tcb.tsOk && this.opts.hasTs && seqLt(tcb.tsRecent, this.opts.tsVal);
     if (!newer && seqToOffset(tcpSeq(pkt, off), tcb.irs, tcb.rcvNxt) <= tcb.rcvNxt) return false;
     closeTcb(tcb);
     return true;

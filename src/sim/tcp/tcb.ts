@@ -5,6 +5,7 @@
  * from the peer's for what is received. The SYN is offset 0, the first byte of data offset 1, the FIN follows the last.
  * `seqToOffset` and the low 32 bits of `isn + offset` convert, so that all comparisons are those of plain numbers.
  */
+import { seqDiff } from "../../wire/tcp.ts";
 import type { IpLayer, Rng, Scheduler, Timer } from "../types.ts";
 import { MS } from "../types.ts";
 import { Congestion } from "./congestion.ts";
@@ -28,9 +29,6 @@ export const TCP_STATE = {
   TIME_WAIT: 9,
 } as const;
 export type TcpState = (typeof TCP_STATE)[keyof typeof TCP_STATE];
-
-/** Names of the states, for people and tests. */
-export const TCP_STATE_NAMES = Object.keys(TCP_STATE) as readonly (keyof typeof TCP_STATE)[];
 
 /** Why a connection ended other than by FINs; errno names. */
 export type TcpError =
@@ -215,7 +213,7 @@ export class Tcb {
 
 /** Offset of `seq` near `around`, given the initial sequence number of its direction. */
 export function seqToOffset(seq: number, isn: number, around: number): number {
-  return around + ((seq - isn - around) | 0);
+  return around + seqDiff(seq - isn, around);
 }
 
 /** The host's timestamp clock: 1 ms per tick, 32 bits. */

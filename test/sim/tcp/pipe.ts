@@ -26,7 +26,7 @@ export interface Faults {
   reorder: number;
   corrupt: number;
 }
-export const NO_FAULTS: Faults = { loss: 0, duplicate: 0, reorder: 0, corrupt: 0 };
+const NO_FAULTS: Faults = { loss: 0, duplicate: 0, reorder: 0, corrupt: 0 };
 
 /** A segment as it was sent, for assertions. */
 export interface Sent {
