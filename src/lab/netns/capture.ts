@@ -6,6 +6,7 @@
 import { libc, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../ebpf/libc.ts";
 import { LabError } from "../../errors.ts";
 import type { PacketRecord } from "../../scenario/lab.ts";
+import { wr16 } from "../../wire/bytes.ts";
 import {
   AF_PACKET,
   bindTo,
@@ -24,18 +25,24 @@ const TPACKET_V2 = 1;
 const ETH_P_ALL = 3;
 const PACKET_OUTGOING = 4;
 const TP_STATUS_USER = 1;
+const TP_STATUS_VLAN_VALID = 0x10;
 /** Offsets in struct tpacket2_hdr, and of sll_pkttype in the struct sockaddr_ll behind it. */
 const LEN = 4;
 const SNAPLEN = 8;
 const MAC = 12;
 const SEC = 16;
 const NSEC = 20;
+const VLAN_TCI = 24;
+const VLAN_TPID = 26;
 const PKTTYPE = 32 + 10;
 
 /** A frame of an MTU of 1,500 with the kernel's headers fits one slot. */
 const SLOT = 2048;
 const SLOTS = 4096;
 const BLOCK = 1 << 16;
+/** Bytes of both MAC addresses, behind which a VLAN tag stands, and of the tag. */
+export const MACS = 12;
+export const VLAN_HLEN = 4;
 
 class Ring {
   readonly host: string;
@@ -73,7 +80,8 @@ class Ring {
     const { view } = this;
     for (;;) {
       const at = this.next * SLOT;
-      if ((view.getUint32(at, true) & TP_STATUS_USER) === 0) return;
+      const status = view.getUint32(at, true);
+      if ((status & TP_STATUS_USER) === 0) return;
       const len = view.getUint32(at + SNAPLEN, true);
       if (len !== view.getUint32(at + LEN, true))
         throw new LabError("ERR_CAPTURE", `a frame of ${view.getUint32(at + LEN, true)} bytes was cut to ${len}`);
@@ -83,11 +91,22 @@ class Ring {
         host: this.host,
         nic: this.nic,
         direction: this.bytes[at + PKTTYPE] === PACKET_OUTGOING ? "out" : "in",
-        frame: this.bytes.slice(start, start + len),
+        frame:
+          (status & TP_STATUS_VLAN_VALID) !== 0 ? this.tagged(at, start, len) : this.bytes.slice(start, start + len),
       });
       view.setUint32(at, 0, true);
       this.next = (this.next + 1) % SLOTS;
     }
+  }
+
+  /** The kernel takes a VLAN tag out of the frame before anybody sees it: here it is put back, as libpcap does. */
+  private tagged(at: number, start: number, len: number): Uint8Array {
+    const frame = new Uint8Array(len + VLAN_HLEN);
+    frame.set(this.bytes.subarray(start, start + MACS));
+    wr16(frame, MACS, this.view.getUint16(at + VLAN_TPID, true));
+    wr16(frame, MACS + 2, this.view.getUint16(at + VLAN_TCI, true));
+    frame.set(this.bytes.subarray(start + MACS, start + len), MACS + VLAN_HLEN);
+    return frame;
   }
 
   close(): void {

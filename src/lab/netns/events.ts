@@ -5,6 +5,8 @@
 import { EVENT_HAS_ENTRY, event, HOOK_INGRESS } from "../../ebpf/event.ts";
 import type { HookNote, PacketRecord } from "../../scenario/lab.ts";
 import { REASON_NAMES, REASONS } from "../../tables/reasons.ts";
+import { ETH_P_8021AD, ETH_P_8021Q, ethType } from "../../wire/ethernet.ts";
+import { MACS, VLAN_HLEN } from "./capture.ts";
 import type { NetnsHost } from "./world.ts";
 
 interface HookEvent {
@@ -82,15 +84,19 @@ export class HookEvents {
 
 /**
  * The L4 checksum of a packet that this host sends is not complete yet when the egress hook sees it: one pair of bytes may
- * differ.
+ * differ. A VLAN tag is not in the frame that a hook sees.
  */
 function sameFrame(frame: Uint8Array, e: HookEvent): boolean {
-  if (frame.length !== e.length) return false;
+  const tag = frame.length === e.length + VLAN_HLEN && isTagged(frame) ? VLAN_HLEN : 0;
+  if (frame.length !== e.length + tag) return false;
   let first = -1;
   for (let i = 0; i < e.frame.length; i++)
-    if (frame[i] !== e.frame[i]) {
+    if (frame[i < MACS ? i : i + tag] !== e.frame[i]) {
       if (e.note.hook === "ingress" || (first >= 0 && i > first + 1)) return false;
       if (first < 0) first = i;
     }
   return true;
 }
+
+const isTagged = (frame: Uint8Array): boolean =>
+  ethType(frame, 0) === ETH_P_8021Q || ethType(frame, 0) === ETH_P_8021AD;

@@ -19,8 +19,8 @@ import { pingProxies } from "./commands/topology.ts";
 import { conntrackLines } from "./conntrack.ts";
 import { DropWatch } from "./drops.ts";
 import { HookEvents } from "./events.ts";
-import { ifindexOf } from "./sys.ts";
-import { type NetnsHost, World } from "./world.ts";
+import { ifindexOf, type Namespace } from "./sys.ts";
+import { BRIDGE, type NetnsHost, World } from "./world.ts";
 
 export interface NetnsLabOptions {
   /** Of all names in the kernel; by default from the topology's name. */
@@ -223,11 +223,15 @@ export class NetnsLab implements Lab {
   }
 
   private openCapture(world: World): void {
-    for (const { def, ns } of world.hosts.values())
-      for (const { name } of def.nics) {
-        const ifindex = ns.enter(() => ifindexOf(name));
-        this.capture.open(def.name, name, ns, ifindex);
-      }
+    const open = (host: string, nic: string, ns: Namespace): void =>
+      this.capture.open(
+        host,
+        nic,
+        ns,
+        ns.enter(() => ifindexOf(nic)),
+      );
+    for (const { name, ns } of world.gateways.values()) open(name, BRIDGE, ns);
+    for (const { def, ns } of world.hosts.values()) for (const nic of def.nics) open(def.name, nic.name, ns);
   }
 }
 

@@ -32,6 +32,9 @@ export interface NetnsHost extends ServiceHost {
   readonly port: NetnsControlHost;
 }
 
+/** A network's bridge, in its namespace. */
+export const BRIDGE = "br0";
+
 export interface Gateway {
   readonly name: string;
   readonly ns: Namespace;
@@ -121,15 +124,15 @@ export class World {
     const ports = [...this.wires.values()].filter((w) => w.gateway === ns).map((w) => w.port);
     ipBatch(ns, [
       "link set lo up",
-      `link add br0 address ${formatMac(macOf(net.gateway))} type bridge stp_state 0 mcast_snooping 0`,
-      ...ports.map((p) => `link set ${p} master br0 up`),
-      `address add ${formatIpv4(net.gateway)}/${net.prefix} brd + dev br0`,
-      "link set br0 up",
+      `link add ${BRIDGE} address ${formatMac(macOf(net.gateway))} type bridge stp_state 0 mcast_snooping 0`,
+      ...ports.map((p) => `link set ${p} master ${BRIDGE} up`),
+      `address add ${formatIpv4(net.gateway)}/${net.prefix} brd + dev ${BRIDGE}`,
+      `link set ${BRIDGE} up`,
       ...gatewayRoutes(this.topology, net.name).map(routeLine),
     ]);
     ns.enter(() => {
       for (const port of ports) offloadsOff(port);
-      settings(["br0", ...ports], true);
+      settings([BRIDGE, ...ports], true);
     });
   }
 }
