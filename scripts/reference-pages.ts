@@ -1,8 +1,9 @@
 /** Pages of docs/ that are written from the source: the commands and the reasons. `npm run gen` writes them, a test compares. */
 import { EXPECTED } from "../src/scenario/arg-types.ts";
 import type { CommandSpec, OptionSpec, ParamSpec, ParamType } from "../src/scenario/command.ts";
-import { COMMAND_GROUPS, COMMANDS, paramName, usage } from "../src/scenario/commands.ts";
+import { COMMAND_GROUPS, COMMANDS } from "../src/scenario/commands.ts";
 import { COMMON_RESULTS } from "../src/scenario/expect.ts";
+import { paramName, usage } from "../src/scenario/usage.ts";
 import {
   type HookSide,
   type Outcome,

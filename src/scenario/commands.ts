@@ -360,8 +360,16 @@ const RESULTS: Record<string, Record<string, string>> = {
     body: "response body, without a line break at its end",
     size: "body bytes",
     sha256: "of the body, hex",
+    localPort: "source port of the request",
   },
-  ping: { sent: "requests sent", received: "replies received" },
+  ping: {
+    sent: "requests sent",
+    received: "replies received",
+    errors: "requests that could not be sent, or that an ICMP error came back for",
+    icmpType: "ICMP type of the first error, -1 where the request could not be sent",
+    icmpCode: "its ICMP code",
+    mtu: "its next-hop MTU, bytes; 0 unless it is fragmentation needed",
+  },
   udp: {
     size: "bytes of the reply",
     body: "the reply's text, where a service names itself",
@@ -379,25 +387,4 @@ const byName = new Map(COMMANDS.map((c) => [c.name, c]));
 /** A command by name, with or without `.sh` and a path in front. */
 export function findCommand(word: string): CommandSpec | undefined {
   return byName.get(word.replace(/^.*\//, "").replace(/\.sh$/, ""));
-}
-
-/** `<remote-ip>`, `<ping-s>`: a parameter as usage lines and help write it. */
-export function paramName(param: ParamSpec): string {
-  const name = param.name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
-  return param.choices?.join("|") ?? `<${name}${param.type === "seconds" ? "-s" : ""}>`;
-}
-
-/** `pfc_add [-p] <nic> <group> ...`, host placeholder included. */
-export function usage(spec: CommandSpec): string {
-  const words = [spec.scope === "host" ? `<host> ${spec.name}` : spec.name];
-  for (const option of Object.values(spec.options ?? {})) {
-    const word = `${option.flags[0]}${option.type ? ` <${option.choices?.join("|") ?? option.type}>` : ""}`;
-    words.push(option.required ? word : `[${word}]`);
-  }
-  for (const param of spec.params) {
-    const many = param.type === "rest" || param.type === "hosts" || param.type === "link-change";
-    const word = `${paramName(param)}${many ? "..." : ""}`;
-    words.push(param.optional ? `[${word}]` : word);
-  }
-  return words.join(" ");
 }

@@ -2,8 +2,9 @@
 
 import { didYouMean } from "../suggest.ts";
 import type { CommandSpec, OptionSpec, ParamSpec } from "./command.ts";
-import { COMMAND_GROUPS, COMMANDS, findCommand, paramName, usage } from "./commands.ts";
+import { COMMAND_GROUPS, COMMANDS, findCommand } from "./commands.ts";
 import { COMMON_RESULTS } from "./expect.ts";
+import { paramName, usage } from "./usage.ts";
 
 /** Help as lines: on one command, or the list of all. An unknown name gives one line that says so. */
 export function helpText(name?: string): string[] {

@@ -7,7 +7,8 @@ import { LabError, type Position } from "../errors.ts";
 import { didYouMean, suggest } from "../suggest.ts";
 import { type ArgContext, BadArgument, readArg, readHost } from "./arg-types.ts";
 import type { Command, CommandSpec, OptionSpec } from "./command.ts";
-import { COMMANDS, findCommand, usage } from "./commands.ts";
+import { COMMANDS, findCommand } from "./commands.ts";
+import { usage } from "./usage.ts";
 import { columnAt, splitWords, type Word } from "./words.ts";
 
 export interface ParseContext {

@@ -43,7 +43,7 @@ export class Pinger implements EchoListener {
   private readonly onDone: (result: PingResult) => void;
   private readonly id: number;
   private readonly timer: Timer;
-  /** When each request was sent; -1 once it is answered. */
+  /** When each request was sent, by its sequence number; -1 once it is answered. */
   private readonly sentAt: number[] = [];
   private settled = 0;
 
@@ -95,7 +95,8 @@ export class Pinger implements EchoListener {
       this.finish();
       return;
     }
-    const seq = result.sent++;
+    // ping(8) of iputils counts from 1.
+    const seq = ++result.sent;
     this.sentAt[seq] = this.clock.now;
     this.timer.start(result.sent < opts.count ? opts.intervalNs : opts.timeoutNs);
     if (!this.icmp.sendEcho(opts.source, this.daddr, this.id, seq, opts.size, opts.df)) {

@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { generatedFiles } from "../../scripts/generated.ts";
-import { COMMANDS, findCommand, usage } from "../../src/scenario/commands.ts";
+import { COMMANDS, findCommand } from "../../src/scenario/commands.ts";
 import { parseCommand } from "../../src/scenario/parse-command.ts";
+import { usage } from "../../src/scenario/usage.ts";
 import { REASON_NAMES } from "../../src/tables/reasons.ts";
 
 const files = generatedFiles();

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { LabError } from "../../src/errors.ts";
-import { COMMANDS, findCommand, usage } from "../../src/scenario/commands.ts";
+import { COMMANDS, findCommand } from "../../src/scenario/commands.ts";
 import { type ParseContext, parseCommand } from "../../src/scenario/parse-command.ts";
 import { topologyContext } from "../../src/scenario/topology-context.ts";
+import { usage } from "../../src/scenario/usage.ts";
 import { basicTopology } from "../support/fake-lab.ts";
 
 const ctx: ParseContext = topologyContext(basicTopology());

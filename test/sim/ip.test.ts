@@ -86,7 +86,7 @@ describe("forwarding", () => {
     client.ip.settings.defaultTtl = 1;
     const p = ping(client, ip("10.0.1.2"), { count: 1 });
     env.clock.run(SEC);
-    expect(p.result.errors).toEqual([{ seq: 0, type: 11, code: 0, mtu: 0, from: ip("10.0.0.1") }]);
+    expect(p.result.errors).toEqual([{ seq: 1, type: 11, code: 0, mtu: 0, from: ip("10.0.0.1") }]);
     expect(rec.drops.map((d) => [d.at, d.reason])).toEqual([["router", "the TTL has run out"]]);
   });
 
@@ -153,7 +153,7 @@ describe("MTU", () => {
     const { env, client } = routed(1000);
     const first = ping(client, ip("10.0.1.2"), { count: 1, size: 1200, df: true });
     env.clock.run(SEC);
-    expect(first.result.errors).toEqual([{ seq: 0, type: 3, code: 4, mtu: 1000, from: ip("10.0.0.1") }]);
+    expect(first.result.errors).toEqual([{ seq: 1, type: 3, code: 4, mtu: 1000, from: ip("10.0.0.1") }]);
     expect(client.ip.pathMtu(ip("10.0.1.2"))).toBe(1000);
     // Now it is refused before it is sent.
     const second = ping(client, ip("10.0.1.2"), { count: 1, size: 973, df: true });

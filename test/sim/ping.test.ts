@@ -20,8 +20,8 @@ test("an address that nobody has: host unreachable for each request, after three
   expect(env.clock.runUntil(() => p.done, 20 * SEC)).toBe(true);
   expect(env.clock.now).toBe(3 * SEC);
   expect(p.result.errors.map((e) => [e.seq, e.type, e.code, e.from])).toEqual([
-    [0, 3, 1, ip("10.0.0.2")],
     [1, 3, 1, ip("10.0.0.2")],
+    [2, 3, 1, ip("10.0.0.2")],
   ]);
   expect(env.pool.outstanding).toBe(0);
 });
