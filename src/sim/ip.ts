@@ -125,7 +125,7 @@ export class IpStack implements IpLayer {
   }
 
   /** As IpLayer says; a `saddr` of 0 is chosen by the route. */
-  output(skb: Skb, saddr: number, daddr: number, proto: number, df: boolean, tos = 0): boolean {
+  output(skb: Skb, saddr: number, daddr: number, proto: number, df: boolean, tos = 0, id?: number): boolean {
     const dst = this.routes.lookup(daddr);
     const ip = skb.head + ETH_HLEN;
     const len = skb.end - ip;
@@ -135,9 +135,9 @@ export class IpStack implements IpLayer {
     if (len > mtu && df && !dst.pmtuLocked)
       return this.refuse("larger than the path MTU, and DF is set", skb, saddr, daddr, proto);
     if (len > 65_535) return this.refuse("larger than an IPv4 packet can be", skb, saddr, daddr, proto);
-    this.id = (this.id + 1) & 0xffff;
+    if (id === undefined) this.id = (this.id + 1) & 0xffff;
     const word = df && !dst.pmtuLocked ? IP_DF : 0;
-    writeIpv4(skb.buf, ip, len, this.id, word, this.settings.defaultTtl, proto, saddr || dst.src, daddr, tos);
+    writeIpv4(skb.buf, ip, len, id ?? this.id, word, this.settings.defaultTtl, proto, saddr || dst.src, daddr, tos);
     this.send(skb, dst, mtu);
     return true;
   }

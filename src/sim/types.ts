@@ -63,9 +63,9 @@ export interface IpLayer {
   allocate(l4Len: number): Skb;
   /**
    * Fills in the IPv4 header, routes and sends; takes the frame over in every case. False when there is no route, or
-   * the packet exceeds the MTU and `df` is set (then nothing was sent).
+   * the packet exceeds the MTU and `df` is set (then nothing was sent). `id`: the IP ID; the host's next where left out.
    */
-  output(skb: Skb, saddr: number, daddr: number, proto: number, df: boolean): boolean;
+  output(skb: Skb, saddr: number, daddr: number, proto: number, df: boolean, tos?: number, id?: number): boolean;
   /** Sets who gets the datagrams of `proto`. */
   register(proto: number, handler: ProtocolHandler): void;
 }

@@ -75,7 +75,7 @@ export function sendSyn(tcb: Tcb): boolean {
   if (tcb.sndNxt === 0) tcb.sndNxt = 1;
   const flags = passive ? TCP_SYN | TCP_ACK : TCP_SYN;
   writeHeader(skb.buf, off, tcb, 0, passive ? tcb.irs + tcb.rcvNxt : 0, skb.end - off, flags, window);
-  return finish(env, skb, off, tcb.laddr, tcb.raddr);
+  return finish(env, skb, off, tcb.laddr, tcb.raddr, passive ? NO_ID : undefined);
 }
 
 /**
@@ -157,7 +157,7 @@ export function sendRstFor(env: TcpEnv, pkt: Uint8Array, ipOff: number, off: num
   const lport = tcpDport(pkt, off);
   writePorts(skb.buf, o, lport, tcpSport(pkt, off), seq, ack, TCP_HLEN, acked ? TCP_RST : TCP_RST | TCP_ACK, 0);
   env.stats.outRsts++;
-  finish(env, skb, o, laddr, raddr);
+  finish(env, skb, o, laddr, raddr, NO_ID);
 }
 
 function writeHeader(
@@ -193,10 +193,13 @@ function writePorts(
   wr32(buf, off + TCP_CHECK, 0);
 }
 
-function finish(env: TcpEnv, skb: Skb, off: number, saddr: number, daddr: number): boolean {
+/** The IP ID of what Linux sends without a connection of its own: a SYN/ACK (ip_build_and_send_pkt), a RST for nobody. */
+const NO_ID = 0;
+
+function finish(env: TcpEnv, skb: Skb, off: number, saddr: number, daddr: number, id?: number): boolean {
   const len = skb.end - off;
   const sum = csumView(skb.view, off, len, csumPseudo(saddr, daddr, IPPROTO_TCP, len));
   wr16(skb.buf, off + TCP_CHECK, ~csumFold(sum) & 0xffff);
   env.stats.outSegs++;
-  return env.ip.output(skb, saddr, daddr, IPPROTO_TCP, true);
+  return env.ip.output(skb, saddr, daddr, IPPROTO_TCP, true, 0, id);
 }
