@@ -377,6 +377,9 @@ const RESULTS: Record<string, Record<string, string>> = {
   },
   sysctl: { value: "the setting's value" },
   conntrack: { entries: "how many entries" },
+  send: { length: "bytes of the frame" },
+  send_gue: { length: "bytes of the UDP payload" },
+  link: { links: "how many links were changed" },
 };
 
 for (const { commands } of COMMAND_GROUPS) for (const c of commands) c.results = RESULTS[c.name];

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { SimLab } from "../../../src/lab/sim/lab.ts";
+import { COMMANDS } from "../../../src/scenario/commands.ts";
 import type { CommandResult } from "../../../src/scenario/lab.ts";
 import { loadTopology } from "../../../src/scenario/load.ts";
 import { parseCommand } from "../../../src/scenario/parse-command.ts";
@@ -12,6 +13,36 @@ beforeEach(() => {
 
 const run = (line: string): Promise<CommandResult> => lab.run(parseCommand(line, topologyContext(lab.topology)));
 const refused = (line: string, code: string) => expect(run(line), line).rejects.toMatchObject({ code });
+
+test("every value that a command gives is declared, so that scenarios can expect it", async () => {
+  const lines = [
+    "http_start node1 1.1.1.1 4000 100",
+    "node1 udp_serve 1.1.1.1 4000 101",
+    "egw pfc_start eth1 egw 11 11 5000 5010",
+    "egw pfc_add eth1 1 100 abcdefgh12345678 172.1.0.4 6000 tcp 5.5.5.5 3100 1.1.1.1 4000",
+    "egw port_alloc",
+    "egw port_list",
+    "egw conntrack -L",
+    "node1 curl http://1.1.1.1:4000/hello",
+    "client ping -c 1 172.9.0.1",
+    "node1 udp 1.1.1.1 4000 100",
+    "client sysctl net.ipv4.ip_forward",
+    "client send eth1 ffffffffffff0200000000010800",
+    "client send_gue ping --to 172.1.0.3:5000",
+    "link egw/eth1 delay 1ms",
+    "pktdump egw eth1",
+    "test_icmp 5.5.5.5",
+    "topo_check basic.cfg",
+  ];
+  const values = new Set<string>();
+  for (const line of lines) {
+    const command = parseCommand(line, topologyContext(lab.topology));
+    const { error: _, ...data } = (await lab.run(command)).data;
+    for (const name of Object.keys(data)) values.add(`${command.spec.name} ${name}`);
+  }
+  const declared = COMMANDS.flatMap((c) => Object.keys(c.results ?? {}).map((name) => `${c.name} ${name}`));
+  expect([...values].sort()).toEqual(declared.sort());
+});
 
 describe("topo_*", () => {
   test("take the lab's own topology, by file or name, and refuse another", async () => {
