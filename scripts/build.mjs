@@ -1,4 +1,4 @@
-// Builds dist/: the library with its declarations by tsc, and the command line as a bundle that starts fast by esbuild.
+// Builds dist/: the library (what src/index.ts needs) with its declarations by tsc, and the command line as a bundle that starts fast by esbuild.
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
