@@ -22,11 +22,13 @@ interface HookEvent {
 
 /** A packet follows its egress event within microseconds; what had none for so many looks was dropped on its way. */
 const MAX_MISSES = 100;
+/** Packets of two processors may come in another order than their events, by less than this. */
+const WINDOW = 64;
 
 export class HookEvents {
   private pending: HookEvent[] = [];
-  /** Packets without a note yet, those of the last looks. */
-  private open: PacketRecord[] = [];
+  /** Packets without a note yet, by place and direction. */
+  private readonly open = new Map<string, PacketRecord[]>();
   /** Frames of drops, by host and slot of the reason. */
   private readonly dropped = new Map<string, Uint8Array[]>();
 
@@ -59,21 +61,27 @@ export class HookEvents {
 
   /** Puts events to packets, both in the order in which they came. */
   match(fresh: readonly PacketRecord[]): void {
-    this.open.push(...fresh);
-    if (this.pending.length === 0) {
-      this.open = this.open.slice(-MAX_MISSES);
-      return;
+    for (const p of fresh) {
+      const key = `${p.host}/${p.nic} ${p.direction}`;
+      const queue = this.open.get(key);
+      if (queue === undefined) this.open.set(key, [p]);
+      else queue.push(p);
     }
-    this.pending = this.pending.filter((e) => {
-      const direction = e.note.hook === "ingress" ? "in" : "out";
-      const found = this.open.findIndex(
-        (p) => p.host === e.host && p.nic === e.nic && p.direction === direction && sameFrame(p.frame, e),
-      );
-      if (found < 0) return ++e.misses < MAX_MISSES;
-      this.open[found].hook = e.note;
-      this.open.splice(found, 1);
-      return false;
-    });
+    this.pending = this.pending.filter((e) => !this.put(e) && ++e.misses < MAX_MISSES);
+    if (this.pending.length > 0) return;
+    for (const queue of this.open.values()) if (queue.length > WINDOW) queue.splice(0, queue.length - WINDOW);
+  }
+
+  /** Finds the packet of an event. */
+  private put(e: HookEvent): boolean {
+    const queue = this.open.get(`${e.host}/${e.nic} ${e.note.hook === "ingress" ? "in" : "out"}`) ?? [];
+    const found = queue.findIndex((p) => sameFrame(p.frame, e));
+    if (found < 0) return false;
+    queue[found].hook = e.note;
+    queue.splice(found, 1);
+    // Events were lost, where the ring was full, of what still waits far in front.
+    if (found > WINDOW) queue.splice(0, found - WINDOW);
+    return true;
   }
 
   /** The frame of the next drop of a host by a reason; empty where no event told of it. */

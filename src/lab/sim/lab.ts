@@ -26,7 +26,15 @@ export interface SimLabOptions {
   sha256?: HasherFactory;
   /** Leave the topology down: `topo_setup` brings it up. */
   down?: boolean;
+  /**
+   * Awaited now and then while time passes in run, runAll, wait and until, so that an event loop can go on; what it rejects with
+   * ends the call, while what a command began goes on in the network. Without it time passes in one go.
+   */
+  pause?: () => Promise<void>;
 }
+
+/** Events from one pause to the next: some milliseconds. */
+const EVENTS_PER_PAUSE = 5_000;
 
 /** Virtual time after which a command that has not come to an end is given up. */
 const COMMAND_LIMIT_NS = 24 * 3600 * SEC;
@@ -42,6 +50,7 @@ export class SimLab implements Lab {
 
   private readonly seed: number;
   private readonly record: boolean;
+  private readonly pause: (() => Promise<void>) | undefined;
   private env: SimEnv;
   private up: World | undefined;
 
@@ -51,6 +60,7 @@ export class SimLab implements Lab {
     this.sha256 = opts.sha256 ?? sha256;
     this.env = new SimEnv(this.seed);
     this.record = opts.record ?? false;
+    this.pause = opts.pause;
     this.recorder = new Recorder(this.env, this.record);
     if (opts.down !== true) this.setUp();
   }
@@ -84,7 +94,9 @@ export class SimLab implements Lab {
     this.up = world;
     // The check is part of the setup, not of what the user wants to see.
     this.recorder.recording = false;
-    const failed = this.runTask(pingProxies(world));
+    const check = pingProxies(world);
+    env.clock.runUntil(() => check.settled, env.clock.now + COMMAND_LIMIT_NS);
+    const failed = check.value();
     this.recorder.recording = this.record;
     if (failed.length === 0) return;
     this.tearDown();
@@ -107,12 +119,14 @@ export class SimLab implements Lab {
   }
 
   async run(command: Command): Promise<CommandResult> {
-    return this.runTask(this.begin(command));
+    const task = this.begin(command);
+    await this.settle([task]);
+    return task.value();
   }
 
   async runAll(commands: readonly Command[]): Promise<PromiseSettledResult<CommandResult>[]> {
     const tasks = commands.map((c) => this.begin(c));
-    this.advance(() => tasks.every((t) => t.settled));
+    await this.settle(tasks);
     return Promise.allSettled(tasks.map((t) => t.promise()));
   }
 
@@ -121,7 +135,7 @@ export class SimLab implements Lab {
   }
 
   async wait(ns: number): Promise<void> {
-    this.env.clock.run(this.env.clock.now + ns);
+    await this.pass(() => false, this.now() + ns);
   }
 
   async until(check: () => boolean, withinNs: number): Promise<boolean> {
@@ -133,9 +147,11 @@ export class SimLab implements Lab {
     });
     poll.start(Math.min(POLL_NS, withinNs));
     // Once for each moment, not for each of its events: there may be thousands, and tables may be long.
-    const ok = clock.runUntil(() => clock.next > clock.now && check(), end);
-    poll.stop();
-    return ok;
+    try {
+      return await this.pass(() => clock.next > clock.now && check(), end);
+    } finally {
+      poll.stop();
+    }
   }
 
   tables(host: string): TableStores | undefined {
@@ -186,14 +202,21 @@ export class SimLab implements Lab {
     }
   }
 
-  private runTask<T>(task: Task<T>): T {
-    this.advance(() => task.settled);
-    return task.value();
+  private async settle(tasks: readonly Task<CommandResult>[]): Promise<void> {
+    if (!(await this.pass(() => tasks.every((t) => t.settled), this.now() + COMMAND_LIMIT_NS)))
+      throw new LabError("ERR_COMMAND_ENDLESS", "the command has not ended after 24 hours of virtual time");
   }
 
-  private advance(done: () => boolean): void {
+  /** Lets time pass until `done`, at most until `endNs` (absolute); false when it is not done then. */
+  private async pass(done: () => boolean, endNs: number): Promise<boolean> {
     const { clock } = this.env;
-    if (!clock.runUntil(done, clock.now + COMMAND_LIMIT_NS))
-      throw new LabError("ERR_COMMAND_ENDLESS", "the command has not ended after 24 hours of virtual time");
+    if (this.pause === undefined) return clock.runUntil(done, endNs);
+    for (;;) {
+      let left = EVENTS_PER_PAUSE;
+      let ended = false;
+      if (!clock.runUntil(() => (ended = done()) || left-- === 0, endNs)) return false;
+      if (ended) return true;
+      await this.pause();
+    }
   }
 }
