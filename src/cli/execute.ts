@@ -1,8 +1,5 @@
 /** Runs one scenario file to its report and what goes with it; the main thread and the workers of `run` share this. */
 import { createHash } from "node:crypto";
-import { mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
-import { threadId } from "node:worker_threads";
 import { LabError, type Position } from "../errors.ts";
 import { SimLab } from "../lab/sim/lab.ts";
 import { captureBytes } from "../report/capture.ts";
@@ -14,6 +11,7 @@ import type { RunReport } from "../scenario/report-types.ts";
 import { checkFits, runScenario } from "../scenario/runner.ts";
 import type { Scenario } from "../scenario/scenario.ts";
 import { batched } from "../sim/sha256.ts";
+import { writeWhole } from "./write.ts";
 
 export const LAB_KINDS = ["sim", "netns"] as const;
 export type LabKind = (typeof LAB_KINDS)[number];
@@ -100,46 +98,4 @@ async function openLab(job: Job, scenario: Scenario, record: boolean): Promise<L
   if (job.lab === "sim") return new SimLab(topology, { seed, record, sha256: nodeSha256 });
   const { NetnsLab } = await import("../lab/netns/lab.ts");
   return NetnsLab.open(topology, { prefix: job.prefix, record, sha256: nodeSha256 });
-}
-
-/**
- * Writes a file all at once: what was there before stays until the new one is complete. What is no regular file
- * (/dev/stdout, a named pipe) is written to, never replaced. Throws ERR_FILE_UNWRITABLE, ERR_FILE_IS_DIRECTORY.
- */
-export function writeWhole(path: string, content: Uint8Array | string): void {
-  let part: string | undefined;
-  try {
-    const info = statSync(path, { throwIfNoEntry: false });
-    if (info?.isDirectory())
-      throw new LabError("ERR_FILE_IS_DIRECTORY", `${path} is a directory`, { hint: "Name a file in it." });
-    if (info !== undefined && !info.isFile()) {
-      writeFileSync(path, content);
-      return;
-    }
-    makeFolder(dirname(path));
-    // A link stays a link.
-    const target = info === undefined ? path : realpathSync(path);
-    part = `${target}.${process.pid}.${threadId}.part`;
-    writeFileSync(part, content);
-    renameSync(part, target);
-  } catch (err) {
-    if (part !== undefined) rmSync(part, { force: true });
-    if (err instanceof LabError) throw err;
-    throw new LabError("ERR_FILE_UNWRITABLE", `${path} cannot be written (${(err as NodeJS.ErrnoException).code})`, {
-      hint: "Check the path and its permissions.",
-      cause: err,
-    });
-  }
-}
-
-/** mkdir -p. Node's own never returns where a folder refuses new entries with ENOENT, as /proc does. */
-function makeFolder(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
-  if (dirname(path) !== path) makeFolder(dirname(path));
-  try {
-    mkdirSync(path);
-  } catch (err) {
-    // Another worker was faster.
-    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw err;
-  }
 }

@@ -17,8 +17,8 @@ import {
   type JobResult,
   LAB_KINDS,
   type LabKind,
-  writeWhole,
 } from "./execute.ts";
+import { checkWritable, writeWhole } from "./write.ts";
 
 interface RunOptions {
   seed?: number;
@@ -77,6 +77,8 @@ async function run(files: string[], options: RunOptions): Promise<number> {
   checkPair(options.lab, options.datapath, options.prefix);
   const paint = paintFor(process.stdout);
   const captures = options.pcap === undefined ? undefined : captureNames(files, options.pcap);
+  for (const path of [options.json, options.junit, ...(captures ?? [])])
+    if (path !== undefined && path !== "-") checkWritable(path);
   const jobs: Job[] = files.map((file, i) => ({
     file,
     lab: options.lab,
@@ -150,7 +152,10 @@ function refusals(report: RunReport): FailureReport[] {
 }
 
 function print(result: JobResult, detail: "full" | "failures", quiet: boolean): void {
-  for (const error of [...(result.error ? [result.error] : []), ...(result.report ? refusals(result.report) : [])]) {
+  // A refusal stands in the report, too: on a terminal that shows both it is said once.
+  const both = process.stdout.isTTY && process.stderr.isTTY;
+  const refused = result.report !== undefined && !both ? refusals(result.report) : [];
+  for (const error of [...(result.error ? [result.error] : []), ...refused]) {
     const { code = "", message, position, hint } = error;
     process.stderr.write(`guelab: ${new LabError(code, message, { position, hint }).format()}\n`);
   }

@@ -1,12 +1,14 @@
 /**
  * `guelab shell TOPOLOGY`: the demo's commands at a prompt, with history and completion; from a pipe, one command a line.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
+import { LabError } from "../errors.ts";
 import type { Lab } from "../scenario/lab.ts";
 import { loadTopology } from "../scenario/load.ts";
 import type { Topology } from "../scenario/topology.ts";
@@ -15,6 +17,8 @@ import { ShellSession } from "./shell-session.ts";
 export interface ShellLabOptions {
   seed: number;
   record: boolean;
+  /** SimLabOptions.pause. */
+  pause: () => Promise<void>;
 }
 /** Brings a lab up. */
 export type LabFactory = (topology: Topology, options: ShellLabOptions) => Promise<Lab>;
@@ -25,6 +29,26 @@ const simulated: LabFactory = async (topology, options) => {
 };
 
 const HISTORY_LINES = 1000;
+
+/** Ctrl-C during a command: the lab lets the event loop go on now and then, and then hears of it. */
+export class Interrupt {
+  private asked = false;
+
+  ask(): void {
+    this.asked = true;
+  }
+
+  /** Forgets a Ctrl-C that came too late for the command before. */
+  clear(): void {
+    this.asked = false;
+  }
+
+  readonly pause = async (): Promise<void> => {
+    await setImmediate();
+    if (this.asked)
+      throw new LabError("ERR_INTERRUPTED", "interrupted", { hint: "What it began goes on in the network." });
+  };
+}
 
 export interface ShellStreams {
   input: Readable & { isTTY?: boolean };
@@ -38,35 +62,70 @@ export function shellCommand(makeLab: LabFactory = simulated): Command {
     .option("--seed <n>", "seed of all random numbers", parseSeed, 1)
     .addHelpText(
       "after",
-      "\nWith commands from a pipe the exit code is 1 if one of them failed:\n  echo 'client ping 5.5.5.5' | guelab shell basic.cfg",
+      "\nCtrl-C ends a command that takes long. With commands from a pipe the exit code is 1 if one of them failed:\n  echo 'client ping 5.5.5.5' | guelab shell basic.cfg",
     )
     .action(async (name: string, options: { seed: number }) => {
-      const lab = await makeLab(loadTopology(name), { seed: options.seed, record: true });
+      checkInput(0);
+      const interrupt = new Interrupt();
+      const lab = await makeLab(loadTopology(name), { seed: options.seed, record: true, pause: interrupt.pause });
       try {
-        process.exitCode = await runShell(lab, { input: process.stdin, output: process.stdout }, historyPath());
+        const streams = { input: process.stdin, output: process.stdout };
+        process.exitCode = await runShell(lab, streams, historyPath(), interrupt);
       } finally {
         await lab.close();
       }
     });
 }
 
-/** Reads lines until the end or `exit`; the exit code is 1 when a line from a pipe failed, else 0. */
-export async function runShell(lab: Lab, streams: ShellStreams, history?: string): Promise<number> {
+/**
+ * Reads lines until the end or `exit`; the exit code is 1 when a line from a pipe failed, else 0. Throws
+ * ERR_FILE_UNREADABLE where the input cannot be read.
+ */
+export async function runShell(
+  lab: Lab,
+  streams: ShellStreams,
+  history?: string,
+  interrupt = new Interrupt(),
+): Promise<number> {
   const { input, output } = streams;
   const session = new ShellSession(lab, (line) => output.write(`${line}\n`));
-  return input.isTTY && output.isTTY ? interactive(session, lab, streams, history) : fromPipe(session, streams);
+  return input.isTTY && output.isTTY
+    ? interactive(session, lab, streams, history, interrupt)
+    : fromPipe(session, streams);
 }
+
+/** Node gives no error, and no bytes, for a standard input that is a directory. Throws ERR_FILE_IS_DIRECTORY. */
+export function checkInput(fd: number): void {
+  if (fstatSync(fd).isDirectory())
+    throw new LabError("ERR_FILE_IS_DIRECTORY", "standard input is a directory", { hint: INPUT_HINT });
+}
+
+const INPUT_HINT = "Give a file or a pipe with one command on each line.";
 
 async function fromPipe(session: ShellSession, { input, output }: ShellStreams): Promise<number> {
   let code = 0;
   const rl = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-  for await (const line of rl) {
-    output.write(`${session.prompt}${line}\n`);
-    const result = await session.execute(line);
-    if (result === "exit") break;
-    if (result === "failed") code = 1;
+  let unreadable: NodeJS.ErrnoException | undefined;
+  input.once("error", (err) => {
+    unreadable = err;
+    rl.close();
+  });
+  try {
+    for await (const line of rl) {
+      output.write(`${session.prompt}${line}\n`);
+      const result = await session.execute(line);
+      if (result === "exit") break;
+      if (result === "failed") code = 1;
+    }
+  } catch (err) {
+    if (err !== unreadable) throw err;
   }
   rl.close();
+  if (unreadable !== undefined)
+    throw new LabError("ERR_FILE_UNREADABLE", `standard input cannot be read (${unreadable.code})`, {
+      hint: INPUT_HINT,
+      cause: unreadable,
+    });
   return code;
 }
 
@@ -75,6 +134,7 @@ async function interactive(
   lab: Lab,
   { input, output }: ShellStreams,
   history: string | undefined,
+  interrupt: Interrupt,
 ): Promise<number> {
   output.write(`${lab.topology.hosts.map((h) => h.name).join(", ")} are up. Type help for the commands.\n`);
   const rl = createInterface({
@@ -93,13 +153,22 @@ async function interactive(
   rl.on("history", (all: string[]) => {
     lines = all;
   });
-  const next = lineReader(rl);
+  let running = false;
+  const next = lineReader(rl, () => {
+    if (running) interrupt.ask();
+    return running;
+  });
   try {
     for (;;) {
       rl.setPrompt(session.prompt);
       rl.prompt();
       const line = await next();
-      if (line === undefined || (await session.execute(line)) === "exit") break;
+      if (line === undefined) break;
+      interrupt.clear();
+      running = true;
+      const result = await session.execute(line);
+      running = false;
+      if (result === "exit") break;
     }
   } finally {
     rl.close();
@@ -110,9 +179,9 @@ async function interactive(
 
 /**
  * Gives the lines as they are typed, also those that arrive while a command still runs (pasted text); an empty line for
- * Ctrl-C, undefined at the end (Ctrl-D).
+ * Ctrl-C, unless it was for a command that `interrupts` ended; undefined at the end (Ctrl-D).
  */
-function lineReader(rl: Interface): () => Promise<string | undefined> {
+function lineReader(rl: Interface, interrupts: () => boolean): () => Promise<string | undefined> {
   const typed: string[] = [];
   let closed = false;
   let wake = (): void => {};
@@ -125,6 +194,7 @@ function lineReader(rl: Interface): () => Promise<string | undefined> {
     wake();
   });
   rl.on("SIGINT", () => {
+    if (interrupts()) return;
     // Leaves what was typed, as a shell does: to the end of the line, then everything before the cursor.
     rl.write(null, { ctrl: true, name: "e" });
     rl.write(null, { ctrl: true, name: "u" });

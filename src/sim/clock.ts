@@ -38,11 +38,6 @@ export class Simulation implements Scheduler {
     return this.size;
   }
 
-  /** Time of the next event, ns; Infinity when there is none. */
-  get nextTime(): number {
-    return this.size === 0 ? Number.POSITIVE_INFINITY : this.times[0];
-  }
-
   schedule(delayNs: number, handler: EventHandler, arg: number): void {
     this.insert(this.now + Math.max(delayNs, 0), this.seq++, handler, arg);
   }

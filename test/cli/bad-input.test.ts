@@ -231,6 +231,28 @@ describe("files and options", () => {
     expect(readdirSync(home).filter((f) => f.endsWith(".part"))).toEqual([]);
   });
 
+  test("a report or capture that cannot be written is an error before anything runs", async () => {
+    writeFileSync("ok.yaml", steps("- wait 1s"));
+    for (const option of ["--json", "--junit", "--pcap"]) {
+      err = "";
+      expect(await refused("run", option, "ok.yaml/x", "ok.yaml")).toMatch(/cannot be written \(ENOTDIR\)/);
+      expect(out).toBe("");
+    }
+  });
+
+  test.each([
+    [true, /^$/],
+    [false, /^guelab: ok\.yaml:5:5: egw has no group 1 /],
+  ])("a refusal that a report shows is not said again where both go to a terminal: %s", async (tty, said) => {
+    const was = [process.stdout.isTTY, process.stderr.isTTY];
+    [process.stdout.isTTY, process.stderr.isTTY] = [tty, tty];
+    writeFileSync("ok.yaml", steps("- egw pfc_start eth1 egw 9 9 5000 5010", "- egw pfc_delete 1 100"));
+    expect(await main(["run", "ok.yaml"])).toBe(2);
+    [process.stdout.isTTY, process.stderr.isTTY] = was;
+    expect(out).toContain("ERR_");
+    expect(err).toMatch(said);
+  });
+
   test.skipIf(process.getuid?.() === 0)("a file that may not be read (root may read everything)", async () => {
     writeFileSync("secret.yaml", steps("- wait 1s"));
     chmodSync("secret.yaml", 0);

@@ -1,13 +1,14 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { historyPath, runShell, shellCommand } from "../../src/cli/shell.ts";
+import { checkInput, historyPath, Interrupt, runShell, shellCommand } from "../../src/cli/shell.ts";
 import { ShellSession } from "../../src/cli/shell-session.ts";
 import { LabError } from "../../src/errors.ts";
+import { SimLab } from "../../src/lab/sim/lab.ts";
 import { buildPacket } from "../../src/wire/build.ts";
-import { FakeLab } from "../support/fake-lab.ts";
+import { basicTopology, FakeLab } from "../support/fake-lab.ts";
 
 const frame = buildPacket({ ip: { src: "172.1.0.2", dst: "5.5.5.5" }, udp: { sport: 1, dport: 2 } });
 
@@ -127,6 +128,48 @@ describe("the shell", () => {
     expect(stopped.ran).toEqual([]);
   });
 
+  it("does not take a directory for its input", () => {
+    const fd = openSync(tmpdir(), "r");
+    try {
+      expect(() => checkInput(fd)).toThrow("standard input is a directory");
+    } finally {
+      closeSync(fd);
+    }
+  });
+
+  it("says that its input cannot be read", async () => {
+    const input = new Readable({
+      read() {
+        this.destroy(Object.assign(new Error("i/o error, read"), { code: "EIO" }));
+      },
+    });
+    await expect(runShell(new FakeLab(), { input, output: new PassThrough() })).rejects.toMatchObject({
+      code: "ERR_FILE_UNREADABLE",
+      message: "standard input cannot be read (EIO)",
+    });
+  });
+
+  it("ends a long command at Ctrl-C, and goes on", async () => {
+    const input = Object.assign(new PassThrough(), { isTTY: true });
+    const output = Object.assign(new PassThrough(), { isTTY: true });
+    let text = "";
+    output.on("data", (chunk) => {
+      text += chunk;
+    });
+    const interrupt = new Interrupt();
+    let pauses = 0;
+    const pause = (): Promise<void> => {
+      if (pauses++ === 0) input.write("\x03");
+      return interrupt.pause();
+    };
+    const lab = new SimLab(basicTopology(), { record: true, pause });
+    const code = runShell(lab, { input, output }, undefined, interrupt);
+    input.write("client ping -c 400000 5.5.5.5\nclient ping -c 1 5.5.5.5\nexit\n");
+    expect(await code).toBe(0);
+    expect(text).toContain("interrupted (ERR_INTERRUPTED)");
+    expect(text).toContain("1 sent to 5.5.5.5, 56 bytes, 1 answered");
+  });
+
   it("keeps its history where XDG says", () => {
     expect(historyPath({ XDG_STATE_HOME: "/x" })).toBe("/x/guelab/history");
     expect(historyPath({})).toMatch(/\/\.local\/state\/guelab\/history$/);
@@ -159,6 +202,6 @@ describe("the shell", () => {
       throw new LabError("ERR_X", "not here");
     });
     await expect(command.parseAsync(["basic.cfg", "--seed", "7"], { from: "user" })).rejects.toThrow("not here");
-    expect(made).toEqual(["basic", { seed: 7, record: true }]);
+    expect(made).toEqual(["basic", { seed: 7, record: true, pause: expect.any(Function) }]);
   });
 });
