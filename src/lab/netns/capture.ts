@@ -25,6 +25,7 @@ const TPACKET_V2 = 1;
 const ETH_P_ALL = 3;
 const PACKET_OUTGOING = 4;
 const TP_STATUS_USER = 1;
+const TP_STATUS_LOSING = 4;
 const TP_STATUS_VLAN_VALID = 0x10;
 /** Offsets in struct tpacket2_hdr, and of sll_pkttype in the struct sockaddr_ll behind it. */
 const LEN = 4;
@@ -84,7 +85,8 @@ class Ring {
       if ((status & TP_STATUS_USER) === 0) return;
       const len = view.getUint32(at + SNAPLEN, true);
       if (len !== view.getUint32(at + LEN, true))
-        throw new LabError("ERR_CAPTURE", `a frame of ${view.getUint32(at + LEN, true)} bytes was cut to ${len}`);
+        throw this.incomplete(`a frame of ${view.getUint32(at + LEN, true)} bytes, which was cut to ${len}`);
+      if ((status & TP_STATUS_LOSING) !== 0) throw this.incomplete("more packets at once than it could keep");
       const start = at + view.getUint16(at + MAC, true);
       out.push({
         timeNs: (view.getUint32(at + SEC, true) - since.sec) * 1e9 + (view.getUint32(at + NSEC, true) - since.nsec),
@@ -97,6 +99,12 @@ class Ring {
       view.setUint32(at, 0, true);
       this.next = (this.next + 1) % SLOTS;
     }
+  }
+
+  private incomplete(what: string): LabError {
+    return new LabError("ERR_CAPTURE", `the capture on ${this.host}/${this.nic} is not complete: there was ${what}`, {
+      hint: "Frames of an MTU up to 1,900 bytes are kept; send less at once, or run it in the simulated lab: --lab sim.",
+    });
   }
 
   /** The kernel takes a VLAN tag out of the frame before anybody sees it: here it is put back, as libpcap does. */
@@ -123,6 +131,7 @@ export class NetnsCapture {
   private readonly rings: Ring[] = [];
   private readonly since: { sec: number; nsec: number };
   private readonly onFresh: (fresh: readonly PacketRecord[]) => void;
+  private failure: unknown;
   private timer: NodeJS.Timeout | undefined;
 
   /** `epochMs`: when the lab's time began, ms since 1970. `onFresh` is called for new packets. */
@@ -133,11 +142,12 @@ export class NetnsCapture {
 
   open(host: string, nic: string, ns: Namespace, ifindex: number): void {
     this.rings.push(new Ring(host, nic, ns, ifindex));
-    this.timer ??= setInterval(() => this.drain(), DRAIN_MS).unref();
+    this.timer ??= setInterval(() => this.drainUnasked(), DRAIN_MS).unref();
   }
 
-  /** Takes what the rings hold, in the order of time. */
+  /** Takes what the rings hold, in the order of time. Throws LabError ERR_CAPTURE when something is missing. */
   drain(): readonly PacketRecord[] {
+    if (this.failure !== undefined) throw this.failure;
     const fresh: PacketRecord[] = [];
     for (const ring of this.rings) ring.drain(this.since, fresh);
     fresh.sort((a, b) => a.timeNs - b.timeNs);
@@ -146,10 +156,19 @@ export class NetnsCapture {
     return this.packets;
   }
 
+  /** What goes wrong is told to who asks next. */
+  private drainUnasked(): void {
+    try {
+      this.drain();
+    } catch (err) {
+      this.failure ??= err;
+    }
+  }
+
   close(): void {
     clearInterval(this.timer);
     this.timer = undefined;
-    if (this.rings.length > 0) this.drain();
+    if (this.rings.length > 0) this.drainUnasked();
     for (const ring of this.rings.splice(0)) ring.close();
   }
 }
