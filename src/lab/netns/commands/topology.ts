@@ -6,30 +6,34 @@ import { formatTopology } from "../../../scenario/topology-format.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
 import { num, str, words } from "../../common/args.ts";
 import { printed } from "../../common/results.ts";
+import { sameTopology } from "../../common/topology.ts";
 import { pingFrom } from "../pinger.ts";
 import type { Namespace } from "../sys.ts";
 import { ipBatch, type World } from "../world.ts";
 import type { Handlers } from "./handler.ts";
 
-/** Three echo requests, as ping -c 3 sends them, but sooner one after the other. */
+/** As ping -c 3 sends them, but sooner one after the other. */
 const THREE = { count: 3, size: 56, df: false, intervalMs: 200, timeoutMs: 1000 };
-/** A new network answers at once; the requests behind the first are for an ARP reply that got lost. */
+/** A new network loses nothing: one request is enough. */
 const CHECK = { count: 1, size: 56, df: false, intervalMs: 0, timeoutMs: 2000 };
 
 export const TOPOLOGY: Handlers = {
-  async topo_setup(lab) {
+  async topo_setup(lab, cmd) {
+    sameTopology(lab.topology, cmd);
     await lab.setUp();
     return printed(formatTopology(lab.topology));
   },
 
-  topo_cleanup(lab) {
+  topo_cleanup(lab, cmd) {
+    sameTopology(lab.topology, cmd);
     const { hosts, wires } = lab.world;
     const output = [`removed ${hosts.size} hosts, ${lab.topology.networks.length} networks, ${wires.size} links`];
     lab.tearDown();
     return printed(output, {});
   },
 
-  topo_check(lab) {
+  topo_check(lab, cmd) {
+    sameTopology(lab.topology, cmd);
     if (!lab.isUp) return printed([`${lab.topology.name}: nothing is up`], { hosts: [], networks: [] });
     const networks = lab.topology.networks.map((n) => n.name);
     return printed(formatTopology(lab.topology), { hosts: [...lab.world.hosts.keys()], networks });

@@ -1,6 +1,6 @@
 /** The lab as a whole: up, down, check, pings from everywhere, links, time. */
 import { LabError } from "../../../errors.ts";
-import type { Command, LinkChange } from "../../../scenario/command.ts";
+import type { LinkChange } from "../../../scenario/command.ts";
 import type { CommandResult } from "../../../scenario/lab.ts";
 import { formatTables } from "../../../scenario/table-print.ts";
 import { DEFAULT_LINK } from "../../../scenario/topology.ts";
@@ -11,7 +11,7 @@ import { MS } from "../../../sim/types.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
 import { num, str, words } from "../../common/args.ts";
 import { printed } from "../../common/results.ts";
-import type { SimLab } from "../lab.ts";
+import { sameTopology } from "../../common/topology.ts";
 import { Task } from "../task.ts";
 import type { World } from "../world.ts";
 import type { Handlers } from "./handler.ts";
@@ -20,13 +20,13 @@ const PING_INTERVAL_NS = 200 * MS;
 
 export const TOPOLOGY: Handlers = {
   topo_setup(lab, cmd) {
-    sameTopology(lab, cmd);
+    sameTopology(lab.topology, cmd);
     lab.setUp();
     return printed(formatTopology(lab.topology));
   },
 
   topo_cleanup(lab, cmd) {
-    sameTopology(lab, cmd);
+    sameTopology(lab.topology, cmd);
     const { hosts, links } = lab.world;
     const output = [`removed ${hosts.size} hosts, ${lab.topology.networks.length} networks, ${links.size} links`];
     lab.tearDown();
@@ -34,7 +34,7 @@ export const TOPOLOGY: Handlers = {
   },
 
   topo_check(lab, cmd) {
-    sameTopology(lab, cmd);
+    sameTopology(lab.topology, cmd);
     if (!lab.isUp) return printed([`${lab.topology.name}: nothing is up`], { hosts: [], networks: [] });
     const networks = lab.topology.networks.map((n) => n.name);
     return printed(formatTopology(lab.topology), { hosts: [...lab.world.hosts.keys()], networks });
@@ -86,18 +86,6 @@ export const TOPOLOGY: Handlers = {
     return printed(hosts.flatMap((h) => [`${h.def.name}:`, ...formatTables(h.tables, { names: ["STATS", "REASON"] })]));
   },
 };
-
-/** A lab is of one topology: its scripts may name that one, by its file or its name. Throws ERR_TOPOLOGY_OTHER. */
-function sameTopology(lab: SimLab, cmd: Command): void {
-  const config = cmd.args.config;
-  if (typeof config !== "string") return;
-  const { name, source } = lab.topology;
-  const bare = (path: string): string => path.replace(/^.*[\\/]/, "").replace(/\.cfg$/i, "");
-  if (bare(config) === name || (source !== undefined && bare(config) === bare(source.file))) return;
-  throw new LabError("ERR_TOPOLOGY_OTHER", `this lab's topology is ${name}, not ${config}`, {
-    hint: "Name it in the scenario (topology: ...), or as the argument of guelab shell.",
-  });
-}
 
 /** Three echo requests, as ping -c 3 sends them. */
 function pingFrom(host: Host, daddr: number, onDone: (result: PingResult) => void): void {
