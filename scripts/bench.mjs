@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { inlineNumbers } from "./inline-numbers.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 // As deep as dist/bin: bpf/ and scenarios/ are found from there.
@@ -13,6 +14,8 @@ await build({
   entryPoints: ["bench/main.ts"],
   outfile,
   bundle: true,
+  minifySyntax: true,
+  plugins: [inlineNumbers],
   format: "esm",
   platform: "node",
   target: "node20",

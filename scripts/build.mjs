@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { inlineNumbers } from "./inline-numbers.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const require = createRequire(import.meta.url);
@@ -19,6 +20,7 @@ const common = {
   outdir: "dist/bin",
   bundle: true,
   minifySyntax: true,
+  plugins: [inlineNumbers],
   charset: "ascii",
   platform: "node",
   target: "node20",

@@ -84,9 +84,8 @@ export function count(ctx: HookContext, reason: number): void {
 
 /** Adds `n` (below 2^31) to the little-endian u64 at `off`. */
 export function add64(view: DataView, off: number, n: number): void {
-  const low = view.getInt32(off, true);
-  const sum = (low + n) | 0;
+  const sum = (view.getInt32(off, true) + n) | 0;
   view.setInt32(off, sum, true);
   // Integer arithmetic throughout; an unsigned sum below its summand has carried.
-  if (sum >>> 0 < low >>> 0) view.setInt32(off + 4, (view.getInt32(off + 4, true) + 1) | 0, true);
+  if (sum >>> 0 < n) view.setInt32(off + 4, (view.getInt32(off + 4, true) + 1) | 0, true);
 }

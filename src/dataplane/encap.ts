@@ -7,16 +7,7 @@ import { REASON } from "../tables/reasons.ts";
 import { encapEntry, TX_FWD, TX_MSS, tunnel } from "../tables/schema.ts";
 import { ETH_HLEN } from "../wire/ethernet.ts";
 import { GUE_OVERHEAD } from "../wire/gue.ts";
-import {
-  IPPROTO_TCP,
-  IPPROTO_UDP,
-  IPV4_CHECK,
-  IPV4_DADDR,
-  IPV4_HLEN,
-  IPV4_ID,
-  IPV4_SADDR,
-  IPV4_TTL,
-} from "../wire/ipv4.ts";
+import { IPPROTO_TCP, IPPROTO_UDP, IPV4_DADDR, IPV4_HLEN, IPV4_ID, IPV4_SADDR, IPV4_TTL } from "../wire/ipv4.ts";
 import { UDP_HLEN } from "../wire/udp.ts";
 import { count, type HookContext } from "./context.ts";
 import { clampMss } from "./mss.ts";
@@ -30,9 +21,9 @@ const { DROP_NO_TUNNEL, DROP_UNRESOLVED, MSS_CLAMPED, PASS_ENCAP, REDIRECT_ENCAP
 const LOCAL = tunnel.offset("local");
 const REMOTE = tunnel.offset("remote");
 const ID = encapEntry.offset("id");
-/** Version 4, IHL 5, TOS 0 in front of a total length; TTL 64 and protocol UDP. */
+/** Version 4, IHL 5, TOS 0 in front of a total length; TTL 64 and protocol UDP in front of a checksum. */
 const VERSION_IHL_TOS = 0x45000000;
-const TTL_PROTO = (64 << 8) | IPPROTO_UDP;
+const TTL_PROTO = 0x40110000;
 /** Version 0, Hlen 5, IPv4 inside, flags G and SEC = 2. */
 const GUE_DATA_WORD = 0x0504a000;
 
@@ -63,16 +54,11 @@ export function encapsulate(ctx: HookContext, skb: Skb, map: BpfMap, e: number):
   }
   if ((ctx.tx & TX_MSS) !== 0) clampSyn(ctx, skb);
 
-  prepend(skb, p.end - p.ip, ends, tun, map.view, entry + ID);
-  const found = setMacsByFib(
-    ctx,
-    skb,
-    ends.getInt32(tun + LOCAL),
-    remote,
-    ends.getUint16(tun + LOCAL + 4),
-    ends.getUint16(tun + REMOTE + 4),
-    IPPROTO_UDP,
-  );
+  const local = ends.getInt32(tun + LOCAL);
+  const sport = ends.getUint16(tun + LOCAL + 4);
+  const dport = ends.getUint16(tun + REMOTE + 4);
+  prepend(skb, p.end - p.ip, local, remote, sport, dport, map.view, entry + ID);
+  const found = setMacsByFib(ctx, skb, local, remote, sport, dport, IPPROTO_UDP);
   if (!found || (ctx.tx & TX_FWD) === 0 || ctx.fibParams.ifindex === skb.ifindex) return PASS_ENCAP;
   last.redirectIfindex = ctx.fibParams.ifindex;
   return REDIRECT_ENCAP;
@@ -85,10 +71,20 @@ export function clampSyn(ctx: HookContext, skb: Skb): void {
 }
 
 /**
- * Writes the outer headers in front of an inner packet of `innerLen` bytes; the MAC header moves. `tun` is the TUNNEL value
- * in `ends`, `id` the place of group, service and key in `values`.
+ * Writes the outer headers in front of an inner packet of `innerLen` bytes; the MAC header moves. The tunnel's two ends come
+ * as loaded before, with words stored whole (4 % of an encapsulation); `id` is the place of group, service and key in
+ * `values`.
  */
-function prepend(skb: Skb, innerLen: number, ends: DataView, tun: number, values: DataView, id: number): void {
+function prepend(
+  skb: Skb,
+  innerLen: number,
+  local: number,
+  remote: number,
+  sport: number,
+  dport: number,
+  values: DataView,
+  id: number,
+): void {
   skb.push(GUE_OVERHEAD);
   const v = skb.view;
   const eth = skb.head;
@@ -98,31 +94,27 @@ function prepend(skb: Skb, innerLen: number, ends: DataView, tun: number, values
   const totLen = innerLen + GUE_OVERHEAD;
   // ID and fragment word: what the sender decided about fragmentation holds on the way, too.
   const idFrag = v.getInt32(ip + GUE_OVERHEAD + IPV4_ID);
-  const local = ends.getInt32(tun + LOCAL);
-  const remote = ends.getInt32(tun + REMOTE);
   v.setInt32(ip, VERSION_IHL_TOS | totLen);
   v.setInt32(ip + IPV4_ID, idFrag);
-  v.setUint16(ip + IPV4_TTL, TTL_PROTO);
   // Nine 16-bit words: two folds bring any such sum below 2^16.
   let sum =
     (VERSION_IHL_TOS >>> 16) +
     totLen +
     (idFrag >>> 16) +
     (idFrag & 0xffff) +
-    TTL_PROTO +
+    (TTL_PROTO >>> 16) +
     (local >>> 16) +
     (local & 0xffff) +
     (remote >>> 16) +
     (remote & 0xffff);
   sum = (sum & 0xffff) + (sum >>> 16);
   sum = (sum & 0xffff) + (sum >>> 16);
-  v.setUint16(ip + IPV4_CHECK, ~sum);
+  v.setInt32(ip + IPV4_TTL, TTL_PROTO | (~sum & 0xffff));
   v.setInt32(ip + IPV4_SADDR, local);
   v.setInt32(ip + IPV4_DADDR, remote);
 
   const udp = ip + IPV4_HLEN;
-  v.setUint16(udp, ends.getUint16(tun + LOCAL + 4));
-  v.setUint16(udp + 2, ends.getUint16(tun + REMOTE + 4));
+  v.setInt32(udp, (sport << 16) | dport);
   // Length, and a checksum of 0: none.
   v.setInt32(udp + 4, (totLen - IPV4_HLEN) << 16);
 
