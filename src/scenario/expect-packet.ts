@@ -4,7 +4,7 @@ import { REASON_NAMES } from "../tables/reasons.ts";
 import { summary } from "../wire/summary.ts";
 import { compileMatcher, type Matcher, type MatcherSpec } from "./expect.ts";
 import type { PacketRecord } from "./lab.ts";
-import { viewFrame } from "./packet-view.ts";
+import { joinTcpFlags, viewFrame } from "./packet-view.ts";
 import { clip, type StateCheck } from "./state.ts";
 
 /** The `packet:` of a scenario, as its schema lets it through. */
@@ -62,17 +62,12 @@ export function compilePacket(
 
 function fieldTest(path: string[], spec: MatcherSpec, position?: Position): FieldTest {
   const name = path[path.length - 1];
-  const value = name === "flags" && typeof spec === "string" && !spec.startsWith("/") ? sortFlags(spec) : spec;
+  const value =
+    name === "flags" && typeof spec === "string" && !spec.startsWith("/")
+      ? joinTcpFlags(spec.toUpperCase().split("+"))
+      : spec;
   return { path, matcher: compileMatcher(value, position) };
 }
-
-const FLAG_ORDER = ["SYN", "FIN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
-const sortFlags = (text: string): string =>
-  text
-    .toUpperCase()
-    .split("+")
-    .sort((a, b) => FLAG_ORDER.indexOf(a) - FLAG_ORDER.indexOf(b))
-    .join("+");
 
 function valueAt(view: Record<string, unknown>, path: readonly string[]): unknown {
   let at: unknown = view;

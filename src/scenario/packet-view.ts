@@ -47,7 +47,7 @@ import {
   ipVersion,
   ipv4Check,
 } from "../wire/ipv4.ts";
-import { TCP_HLEN, TCPOPT_MSS, tcpCheck, tcpFindOption, tcpFlags, tcpHlen } from "../wire/tcp.ts";
+import { TCP_FLAG_NAMES, TCP_HLEN, TCPOPT_MSS, tcpCheck, tcpFindOption, tcpFlags, tcpHlen } from "../wire/tcp.ts";
 import { UDP_HLEN, udpCheck, udpChecksum, udpLength } from "../wire/udp.ts";
 
 /** What expectations can say about a packet; parts that a packet does not have are absent. */
@@ -93,20 +93,16 @@ const PROTO_NAMES: Record<number, string> = {
   [IPPROTO_ICMP]: "icmp",
   [IPPROTO_IPIP]: "ipip",
 };
-const FLAG_NAMES: [number, string][] = [
-  [0x02, "SYN"],
-  [0x01, "FIN"],
-  [0x04, "RST"],
-  [0x08, "PSH"],
-  [0x10, "ACK"],
-  [0x20, "URG"],
-  [0x40, "ECE"],
-  [0x80, "CWR"],
-];
+const FLAG_ORDER = ["SYN", ...TCP_FLAG_NAMES.filter((name) => name !== "SYN")];
+
+/** `SYN+ACK`: names of TCP flags in the one order in which views have them. */
+export function joinTcpFlags(names: readonly string[]): string {
+  return [...names].sort((a, b) => FLAG_ORDER.indexOf(a) - FLAG_ORDER.indexOf(b)).join("+");
+}
 
 /** `SYN+ACK`; `none` without any. */
 function tcpFlagText(flags: number): string {
-  return FLAG_NAMES.flatMap(([bit, name]) => (flags & bit ? [name] : [])).join("+") || "none";
+  return joinTcpFlags(TCP_FLAG_NAMES.filter((_, i) => flags & (1 << i))) || "none";
 }
 
 /** Reads a frame, MAC header first. */

@@ -15,7 +15,18 @@ import {
 } from "./dissect-types.ts";
 import { GUE_BASE_HLEN, GUE_PORT, GUE_PROTO_IPV4, gueCheck, gueProto, gueVersion } from "./gue.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, ipDaddr, ipSaddr } from "./ipv4.ts";
-import { TCP_HLEN, tcpAckno, tcpChecksum, tcpDport, tcpFlags, tcpHlen, tcpSeq, tcpSport, tcpWindow } from "./tcp.ts";
+import {
+  TCP_FLAG_NAMES,
+  TCP_HLEN,
+  tcpAckno,
+  tcpChecksum,
+  tcpDport,
+  tcpFlags,
+  tcpHlen,
+  tcpSeq,
+  tcpSport,
+  tcpWindow,
+} from "./tcp.ts";
 import { UDP_HLEN, udpChecksum, udpDport, udpLength, udpSport } from "./udp.ts";
 
 const UDP = "RFC 768";
@@ -95,13 +106,9 @@ function addL4Checksum(
   );
 }
 
-const FLAG_NAMES = ["CWR", "ECE", "URG", "ACK", "PSH", "RST", "SYN", "FIN"];
-
 /** `SYN,ACK`; `none` without any. */
 export function tcpFlagNames(flags: number): string {
-  const on = FLAG_NAMES.filter((_, i) => flags & (0x80 >>> i));
-  // The order people are used to.
-  return on.length === 0 ? "none" : on.reverse().join(",");
+  return TCP_FLAG_NAMES.filter((_, i) => flags & (1 << i)).join(",") || "none";
 }
 
 export function dissectTcp(d: Dissection, ipOff: number, off: number, end: number, verify: boolean): LayerNode {

@@ -24,6 +24,8 @@ export const TCP_RST = 0x04;
 export const TCP_PSH = 0x08;
 export const TCP_ACK = 0x10;
 export const TCP_URG = 0x20;
+/** Names of the flags, from bit 0 on (RFC 9293 section 3.1). */
+export const TCP_FLAG_NAMES: readonly string[] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
 
 /** Byte offsets within the header. */
 export const TCP_SPORT = 0;
