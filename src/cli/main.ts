@@ -26,6 +26,11 @@ const COMMANDS: readonly [name: string, summary: string, load: Loader][] = [
     "compare the reference data path with the eBPF programs, packet by packet",
     async () => (await import("./fuzz.ts")).fuzzCommand(),
   ],
+  [
+    "wireshark",
+    "install or remove the dissector for Wireshark and tshark",
+    async () => (await import("./wireshark.ts")).wiresharkCommand(),
+  ],
   ["schema", "print the JSON schema of scenario files", async () => (await import("./schema.ts")).schemaCommand()],
 ];
 

@@ -11,7 +11,7 @@ function hasTool(name: string): boolean {
 }
 
 /** `it`, skipped with the reason in its title where a program is missing (a failure when GUELAB_REQUIRE names it). */
-export function itWith(tool: string, title: string, fn: () => void): void {
+export function itWith(tool: string, title: string, fn: () => void | Promise<void>): void {
   const lacks = requirement(tool, () => (hasTool(tool) ? undefined : `${tool} is not installed`));
   if (lacks === undefined) it(title, fn);
   else it.skip(`${title} (skipped: ${lacks})`, fn);
