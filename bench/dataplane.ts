@@ -154,14 +154,17 @@ export async function benchDataplane(
   print: (line: string) => void,
   sizes: readonly number[] = [1, 1_000, 1_000_000],
 ): Promise<void> {
-  const base = floor();
-  const show = (what: string, ns: number) =>
-    print(`${what.padEnd(58)} ${ns.toFixed(1).padStart(7)} ns/packet   floor ${base.toFixed(1)}`);
-  show("52-byte copy and patch (floor)", base);
+  // The floor is measured between the figures, too: a single moment's would often be another job's, and flatter the rest.
+  let base = floor();
+  const figures: [what: string, ns: number][] = [];
   for (const n of sizes) {
     const entries = `${n.toLocaleString("en-US")} ${n === 1 ? "entry" : "entries"}`;
-    show(`encap with lookups, ${entries}`, encap(n));
-    show(`decap with verification and lookups, ${entries}`, decap(n, true));
-    show(`decap on a node, learning sessions, ${entries}`, decap(n, false));
+    figures.push([`encap with lookups, ${entries}`, encap(n)]);
+    base = Math.min(base, floor());
+    figures.push([`decap with verification and lookups, ${entries}`, decap(n, true)]);
+    base = Math.min(base, floor());
+    figures.push([`decap on a node, learning sessions, ${entries}`, decap(n, false)]);
   }
+  for (const [what, ns] of [["52-byte copy and patch (floor)", base] as const, ...figures])
+    print(`${what.padEnd(58)} ${ns.toFixed(1).padStart(7)} ns/packet   floor ${base.toFixed(1)}`);
 }

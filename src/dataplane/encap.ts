@@ -72,8 +72,7 @@ export function clampSyn(ctx: HookContext, skb: Skb): void {
 
 /**
  * Writes the outer headers in front of an inner packet of `innerLen` bytes; the MAC header moves. The tunnel's two ends come
- * as loaded before, with words stored whole (4 % of an encapsulation); `id` is the place of group, service and key in
- * `values`.
+ * as the caller has loaded them; `id` is the place of group, service and key in `values`.
  */
 function prepend(
   skb: Skb,
