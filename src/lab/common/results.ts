@@ -1,20 +1,41 @@
-/** What commands print and give as values: the same from a simulated network and from a real one. */
+/** What commands ask, print and give as values: the same from a simulated network and from a real one. */
 import { LabError } from "../../errors.ts";
+import type { Command } from "../../scenario/command.ts";
 import type { CommandResult } from "../../scenario/lab.ts";
+import { requestBody } from "../../sim/content.ts";
 import type { HttpResult } from "../../sim/http-client.ts";
 import type { PingResult } from "../../sim/ping.ts";
 import type { Hasher } from "../../sim/sha256.ts";
-import { MS } from "../../sim/types.ts";
+import { type ByteSource, bytesSource } from "../../sim/tcp/send-queue.ts";
+import { MS, SEC } from "../../sim/types.ts";
 import { ICMP_FRAG_NEEDED } from "../../wire/icmp.ts";
 import { formatIpv4, parseIpv4 } from "../../wire/ipv4.ts";
+import { optNum, optStr, str } from "./args.ts";
 
 /** Bodies of more bytes are summed up in one line. */
 const PRINTED_BODY = 4096;
+const CURL_LIMIT_NS = 60 * SEC;
+
+/** A curl command as a request, whatever sends it; without --max-time it is given up after a minute. */
+export function curlRequest(cmd: Command) {
+  const text = optStr(cmd, "data");
+  const size = optNum(cmd, "dataSize");
+  let body: ByteSource | undefined;
+  if (text !== undefined) body = bytesSource(new TextEncoder().encode(text));
+  else if (size !== undefined) body = requestBody(size);
+  return {
+    ...splitUrl(str(cmd, "url")),
+    method: optStr(cmd, "method"),
+    body,
+    localPort: optNum(cmd, "localPort"),
+    timeoutNs: optNum(cmd, "maxTime") ?? CURL_LIMIT_NS,
+  };
+}
 
 /** A result of some lines. */
 export const printed = (output: string[], data: Record<string, unknown> = {}): CommandResult => ({ output, data });
 
-export function splitUrl(url: string): { ip: number; port: number; path: string } {
+function splitUrl(url: string): { ip: number; port: number; path: string } {
   const m = /^http:\/\/([\d.]+)(?::(\d+))?(\/[^#]*)?/.exec(url);
   const ip = m ? parseIpv4(m[1]) : undefined;
   if (!m || ip === undefined)

@@ -3,17 +3,17 @@ import { LabError } from "../../../errors.ts";
 import { ETH_HLEN } from "../../../wire/ethernet.ts";
 import { bytes, endpoint, str } from "../../common/args.ts";
 import { craftGue } from "../../common/crafted.ts";
+import { unknownNic } from "../../common/host.ts";
 import { printed } from "../../common/results.ts";
 import { sendFrame, sourceFor } from "../sys.ts";
 import { type Handlers, hostOf } from "./handler.ts";
-import { unknownNic } from "./host.ts";
 
 export const CRAFTED: Handlers = {
   send(lab, cmd) {
     const node = hostOf(lab, cmd);
     const frame = bytes(cmd, "frame");
     const nic = str(cmd, "nic");
-    if (!node.def.nics.some((n) => n.name === nic)) throw unknownNic(node, nic);
+    if (!node.def.nics.some((n) => n.name === nic)) throw unknownNic(node.def, nic);
     if (frame.length < ETH_HLEN)
       throw new LabError("ERR_FRAME", `the frame is ${frame.length} bytes long, expected at least ${ETH_HLEN}`);
     node.ns.enter(() => sendFrame(nic, frame));

@@ -1,13 +1,11 @@
 /** The tools inside a host: iptables, sysctl, conntrack, ip, arp; and what its NICs saw. */
-import { CONNTRACK_SYSCTLS } from "../../../dataplane/conntrack-timeouts.ts";
 import { parseIptables } from "../../../dataplane/iptables.ts";
 import { LabError } from "../../../errors.ts";
-import { parseFilter } from "../../../wire/filter.ts";
-import { TcpdumpPrinter } from "../../../wire/tcpdump.ts";
-import { flag, optNum, optStr, str, words } from "../../common/args.ts";
+import { flag, str, words } from "../../common/args.ts";
+import { checkSysctl, pktdump } from "../../common/host.ts";
 import { printed } from "../../common/results.ts";
 import { conntrackLines, flushConntrack } from "../conntrack.ts";
-import { type NetnsHost, readSysctl, tryInside, writeSysctl } from "../world.ts";
+import { readSysctl, tryInside, writeSysctl } from "../world.ts";
 import { type Handlers, hostOf } from "./handler.ts";
 
 export const HOST: Handlers = {
@@ -55,39 +53,10 @@ export const HOST: Handlers = {
 
   arp: (lab, cmd) => printed(linesOf(tryInside(hostOf(lab, cmd).ns, "ip", ["-4", "neigh", "show"]).stdout)),
 
-  pktdump(lab, cmd) {
-    const node = lab.host(str(cmd, "host"));
-    const nic = str(cmd, "nic");
-    if (!node.def.nics.some((n) => n.name === nic)) throw unknownNic(node, nic);
-    const filter = parseFilter(optStr(cmd, "filter") ?? "");
-    const seen = lab.packets().filter((p) => p.host === node.def.name && p.nic === nic && filter(p.frame));
-    const last = seen.slice(-(optNum(cmd, "count") ?? seen.length));
-    const printer = new TcpdumpPrinter();
-    return printed(
-      last.flatMap((p) => printer.print(p.timeNs, p.frame)),
-      { packets: last.length },
-    );
-  },
+  pktdump: (lab, cmd) => pktdump(lab.host(str(cmd, "host")).def, lab.packets(), cmd),
 };
 
 const linesOf = (text: string): string[] => text.split("\n").filter((l) => l !== "");
-
-export function unknownNic(node: NetnsHost, nic: string): LabError {
-  return new LabError("ERR_NIC_UNKNOWN", `${node.def.name} has no interface ${nic}`, {
-    hint: `Its interfaces are ${node.def.nics.map((n) => n.name).join(", ")}.`,
-  });
-}
-
-const IP_FORWARD = "net.ipv4.ip_forward";
-
-function checkSysctl(name: string, value: string | undefined): void {
-  if (name !== IP_FORWARD && !CONNTRACK_SYSCTLS.includes(name))
-    throw new LabError("ERR_SYSCTL_NAME", `the lab does not know the setting ${name}`, {
-      hint: `Known: ${[IP_FORWARD, ...CONNTRACK_SYSCTLS].join(", ")}.`,
-    });
-  if (value === undefined || (name === IP_FORWARD ? /^[01]$/ : /^\d{1,9}$/).test(value)) return;
-  throw new LabError("ERR_SYSCTL_VALUE", `${name}: '${value}' is no value for it`);
-}
 
 /** ip(8)'s refusals under the codes of the other labs. */
 function ipError(words: readonly string[], said: string): LabError {

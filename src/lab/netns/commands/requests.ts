@@ -1,9 +1,7 @@
 /** What a client does: curl, ping, udp, with real packets. */
 import { LabError } from "../../../errors.ts";
-import { requestBody } from "../../../sim/content.ts";
-import { bytesSource } from "../../../sim/tcp/send-queue.ts";
-import { flag, num, optNum, optStr, str } from "../../common/args.ts";
-import { curlResult, pingResult, splitUrl, udpRequest, udpResult } from "../../common/results.ts";
+import { flag, num, optNum, optStr } from "../../common/args.ts";
+import { curlRequest, curlResult, pingResult, udpRequest, udpResult } from "../../common/results.ts";
 import { curl } from "../curl.ts";
 import { pingFrom } from "../pinger.ts";
 import { SysError } from "../sys.ts";
@@ -15,26 +13,9 @@ const ms = (ns: number): number => ns / NS_PER_MS;
 
 export const REQUESTS: Handlers = {
   async curl(lab, cmd) {
-    const { ip, port, path } = splitUrl(str(cmd, "url"));
-    const text = optStr(cmd, "data");
-    const size = optNum(cmd, "dataSize");
-    const body =
-      text !== undefined
-        ? bytesSource(new TextEncoder().encode(text))
-        : size !== undefined
-          ? requestBody(size)
-          : undefined;
-    const maxTime = optNum(cmd, "maxTime");
-    const result = await curl(hostOf(lab, cmd).ns, {
-      ip,
-      port,
-      path,
-      method: optStr(cmd, "method"),
-      body,
-      localPort: optNum(cmd, "localPort"),
-      timeoutMs: maxTime === undefined ? 60_000 : ms(maxTime),
-      hasher: lab.sha256,
-    });
+    const { timeoutNs, ...request } = curlRequest(cmd);
+    const options = { ...request, timeoutMs: ms(timeoutNs), hasher: lab.sha256 };
+    const result = await curl(hostOf(lab, cmd).ns, options);
     return curlResult(result, optStr(cmd, "output") !== undefined);
   },
 

@@ -3,8 +3,9 @@ import { LabError } from "../../../errors.ts";
 import type { Link } from "../../../sim/link.ts";
 import { formatMac } from "../../../wire/ethernet.ts";
 import { formatIpv4, parseIpv4 } from "../../../wire/ipv4.ts";
+import { unknownNic } from "../../common/host.ts";
 import type { SimHost } from "../world.ts";
-import { neighbourLines, unknownNic } from "./host.ts";
+import { neighbourLines } from "./host.ts";
 
 const HINT =
   "Known: ip route [add|del PREFIX via IP|dev NIC], ip addr [add|del IP/LEN dev lo], ip neigh, ip link [set NIC mtu N|up|down].";
@@ -88,7 +89,7 @@ function link(node: SimHost, links: Map<string, Link>, verb: string, words: stri
   if (verb !== "set") throw bad(`'link ${verb}' is not known`);
   const [name, what, value] = words[0] === "dev" ? words.slice(1) : words;
   const nic = host.nic(name ?? "");
-  if (nic === undefined) throw unknownNic(node, name ?? "");
+  if (nic === undefined) throw unknownNic(node.def, name ?? "");
   if (what === "up" || what === "down") {
     links.get(nic.label)?.setUp(what === "up");
     return [];

@@ -1,40 +1,18 @@
 /** What a client does: curl, ping, udp. Each is a task that ends in virtual time. */
 import { LabError } from "../../../errors.ts";
 import type { CommandResult } from "../../../scenario/lab.ts";
-import { requestBody } from "../../../sim/content.ts";
 import { httpRequest } from "../../../sim/http-client.ts";
 import { Pinger } from "../../../sim/ping.ts";
-import { bytesSource } from "../../../sim/tcp/send-queue.ts";
 import { MS, SEC } from "../../../sim/types.ts";
-import { flag, num, optNum, optStr, str } from "../../common/args.ts";
-import { curlResult, pingResult, splitUrl, udpReply, udpRequest, udpResult } from "../../common/results.ts";
+import { flag, num, optNum, optStr } from "../../common/args.ts";
+import { curlRequest, curlResult, pingResult, udpReply, udpRequest, udpResult } from "../../common/results.ts";
 import { Task } from "../task.ts";
 import { type Handlers, hostOf } from "./handler.ts";
 
-const CURL_LIMIT_NS = 60 * SEC;
-
 export const REQUESTS: Handlers = {
   curl(lab, cmd) {
-    const { ip, port, path } = splitUrl(str(cmd, "url"));
-    const text = optStr(cmd, "data");
-    const size = optNum(cmd, "dataSize");
-    const body =
-      text !== undefined
-        ? bytesSource(new TextEncoder().encode(text))
-        : size !== undefined
-          ? requestBody(size)
-          : undefined;
     const task = new Task<CommandResult>();
-    const options = {
-      ip,
-      port,
-      path,
-      method: optStr(cmd, "method"),
-      body,
-      localPort: optNum(cmd, "localPort"),
-      timeoutNs: optNum(cmd, "maxTime") ?? CURL_LIMIT_NS,
-      hasher: lab.sha256,
-    };
+    const options = { ...curlRequest(cmd), hasher: lab.sha256 };
     const quiet = optStr(cmd, "output") !== undefined;
     httpRequest(hostOf(lab, cmd).tcp, options, (result) => task.resolve(curlResult(result, quiet)));
     return task;
