@@ -33,10 +33,13 @@ interface RunOptions {
   prefix?: string;
 }
 
+/** As commander gives them: a report's option without a file is `true`. */
+type GivenOptions = Omit<RunOptions, "json" | "junit"> & { json?: string | true; junit?: string | true };
+
 export function runCommand(): Command {
   return new Command("run")
     .description("run scenarios and check their expectations")
-    .argument("<file...>", "scenario files")
+    .argument("[file...]", "scenario files")
     .addOption(new Option("--lab <lab>", "where the hosts are").choices(LAB_KINDS).default("sim"))
     .addOption(
       new Option("--datapath <path>", "what is at their interfaces (default: the lab's own)").choices(DATA_PATH_KINDS),
@@ -45,17 +48,29 @@ export function runCommand(): Command {
     .option("--seed <n>", "seed of every random choice, in place of the scenario's", uint)
     .option("--pcap <dir>", "write a capture of each scenario into this folder, NAME.pcapng")
     .option("--trace", "print every packet on every NIC, and what the hooks made of it")
-    .option("--json <file>", "write the reports as JSON; - prints them in place of the text")
-    .option("--junit <file>", "write the reports as JUnit XML; - prints them in place of the text")
+    .option("--json [file]", "write the reports as JSON; without a file, or with -, print them in place of the text")
+    .option("--junit [file]", "the same as JUnit XML")
     .option("-j, --jobs <n>", "scenarios at the same time", positive, availableParallelism())
     .option("-q, --quiet", "print failed scenarios only")
     .addHelpText(
       "after",
       "\nExit codes: 0 all expectations held, 1 one did not, 2 bad input: also a command that is refused where its step does not expect it.",
     )
-    .action(async (files: string[], options: RunOptions) => {
-      process.exitCode = await run(files, options);
+    .action(async (given: string[], options: GivenOptions, command: Command) => {
+      const files = [...given];
+      const json = reportTarget(options.json, files);
+      const junit = reportTarget(options.junit, files);
+      if (files.length === 0) command.error("error: missing required argument 'file'");
+      process.exitCode = await run(files, { ...options, json, junit });
     });
+}
+
+/** Where a report goes. A scenario behind the option is a scenario to run: it is never written over. */
+function reportTarget(value: string | true | undefined, files: string[]): string | undefined {
+  if (value === true) return "-";
+  if (value === undefined || !/\.ya?ml$/i.test(value)) return value;
+  files.unshift(value);
+  return "-";
 }
 
 function uint(text: string): number {

@@ -282,6 +282,22 @@ describe("files and options", () => {
     expect(await refused("explain", "cut.pcapng")).toMatch(message);
   });
 
+  test("a report's option without a file prints it, and a scenario behind it is never written over", async () => {
+    const text = steps("- wait 1s");
+    writeFileSync("ok.yaml", text);
+    for (const args of [
+      ["run", "ok.yaml", "--json"],
+      ["run", "--json", "ok.yaml"],
+    ]) {
+      out = "";
+      expect(await main(args), err).toBe(0);
+      expect(JSON.parse(out).status).toBe("passed");
+      expect(readFileSync("ok.yaml", "utf8")).toBe(text);
+    }
+    process.exitCode = undefined;
+    expect(await refused("run", "--json")).toMatch(/missing required argument 'file'/);
+  });
+
   test("what is no regular file is written to, never replaced; a link stays a link", async () => {
     const { lstatSync, symlinkSync } = await import("node:fs");
     writeFileSync("ok.yaml", steps("- wait 1s"));
