@@ -6,7 +6,7 @@ import { formatTopology } from "../../../scenario/topology-format.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
 import { num, str, words } from "../../common/args.ts";
 import { printed } from "../../common/results.ts";
-import { sameTopology } from "../../common/topology.ts";
+import { sameTopology, topologyRemoved, topologyState } from "../../common/topology.ts";
 import { pingFrom } from "../pinger.ts";
 import type { Namespace } from "../sys.ts";
 import { ipBatch, type World } from "../world.ts";
@@ -26,17 +26,15 @@ export const TOPOLOGY: Handlers = {
 
   topo_cleanup(lab, cmd) {
     sameTopology(lab.topology, cmd);
-    const { hosts, wires } = lab.world;
-    const output = [`removed ${hosts.size} hosts, ${lab.topology.networks.length} networks, ${wires.size} links`];
+    // Throws ERR_LAB_DOWN; tearDown itself also runs at exit, where there may be nothing to do.
+    void lab.world;
     lab.tearDown();
-    return printed(output, {});
+    return topologyRemoved(lab.topology);
   },
 
   topo_check(lab, cmd) {
     sameTopology(lab.topology, cmd);
-    if (!lab.isUp) return printed([`${lab.topology.name}: nothing is up`], { hosts: [], networks: [] });
-    const networks = lab.topology.networks.map((n) => n.name);
-    return printed(formatTopology(lab.topology), { hosts: [...lab.world.hosts.keys()], networks });
+    return topologyState(lab.topology, lab.isUp);
   },
 
   async test_icmp(lab, cmd) {

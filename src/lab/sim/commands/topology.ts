@@ -11,7 +11,7 @@ import { MS } from "../../../sim/types.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
 import { num, str, words } from "../../common/args.ts";
 import { printed } from "../../common/results.ts";
-import { sameTopology } from "../../common/topology.ts";
+import { sameTopology, topologyRemoved, topologyState } from "../../common/topology.ts";
 import { Task } from "../task.ts";
 import type { World } from "../world.ts";
 import type { Handlers } from "./handler.ts";
@@ -27,17 +27,13 @@ export const TOPOLOGY: Handlers = {
 
   topo_cleanup(lab, cmd) {
     sameTopology(lab.topology, cmd);
-    const { hosts, links } = lab.world;
-    const output = [`removed ${hosts.size} hosts, ${lab.topology.networks.length} networks, ${links.size} links`];
     lab.tearDown();
-    return printed(output, {});
+    return topologyRemoved(lab.topology);
   },
 
   topo_check(lab, cmd) {
     sameTopology(lab.topology, cmd);
-    if (!lab.isUp) return printed([`${lab.topology.name}: nothing is up`], { hosts: [], networks: [] });
-    const networks = lab.topology.networks.map((n) => n.name);
-    return printed(formatTopology(lab.topology), { hosts: [...lab.world.hosts.keys()], networks });
+    return topologyState(lab.topology, lab.isUp);
   },
 
   test_icmp(lab, cmd) {
