@@ -5,9 +5,9 @@ import { expect, it } from "vitest";
 
 const src = resolve(import.meta.dirname, "../src");
 /** Each layer may import itself and those before it. */
-const LAYERS = ["wire", "tables", "dataplane", "control", "sim", "scenario", "ebpf", "lab", "report", "cli"];
+const LAYERS = ["wire", "tables", "dataplane", "control", "sim", "scenario", "ebpf", "lab", "report", "replay", "lesson", "cli"];
 /** Layers, and parts of layers, that run in a browser. */
-const BROWSER = /^(wire|tables|dataplane|control|sim|scenario|lab\/(sim|common)|[a-z]+\.ts$)/;
+const BROWSER = /^(wire|tables|dataplane|control|sim|scenario|lab\/(sim|common)|replay|lesson|[a-z]+\.ts$)/;
 const LOADER = "scenario/load.ts";
 /** Neither clock nor chance of their own: both are given to them. */
 const PURE = /^(wire|tables|dataplane|control|sim)\//;
