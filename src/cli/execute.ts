@@ -1,6 +1,7 @@
 /** Runs one scenario file to its report and what goes with it; the main thread and the workers of `run` share this. */
 import { createHash } from "node:crypto";
 import { LabError, type Position } from "../errors.ts";
+import type { DataPathKind } from "../lab/linux/data-path.ts";
 import { SimLab } from "../lab/sim/lab.ts";
 import { captureBytes } from "../report/capture.ts";
 import { coloured, plain } from "../report/paint.ts";
@@ -15,8 +16,6 @@ import { writeWhole } from "./write.ts";
 
 export const LAB_KINDS = ["sim", "netns"] as const;
 export type LabKind = (typeof LAB_KINDS)[number];
-export const DATA_PATH_KINDS = ["reference", "ebpf"] as const;
-export type DataPathKind = (typeof DATA_PATH_KINDS)[number];
 
 /** The data path of each lab. */
 const DATA_PATH: Readonly<Record<LabKind, DataPathKind>> = { sim: "reference", netns: "ebpf" };
@@ -96,6 +95,6 @@ async function attempt(job: Job): Promise<JobResult> {
 async function openLab(job: Job, scenario: Scenario, record: boolean): Promise<Lab> {
   const { topology, seed } = scenario;
   if (job.lab === "sim") return new SimLab(topology, { seed, record, sha256: nodeSha256 });
-  const { NetnsLab } = await import("../lab/netns/lab.ts");
-  return NetnsLab.open(topology, { prefix: job.prefix, record, sha256: nodeSha256 });
+  const { openNetnsLab } = await import("../lab/netns/lab.ts");
+  return openNetnsLab(topology, { prefix: job.prefix, record, sha256: nodeSha256 });
 }

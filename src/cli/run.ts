@@ -3,21 +3,13 @@ import { availableParallelism } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { LabError } from "../errors.ts";
+import { DATA_PATH_KINDS, type DataPathKind } from "../lab/linux/data-path.ts";
 import { formatReport, formatTotals, ProgressLine } from "../report/console.ts";
 import { toJson } from "../report/json.ts";
 import { toJunit } from "../report/junit.ts";
 import { paintFor } from "../report/paint.ts";
 import type { FailureReport, RunReport, StepReport } from "../scenario/report-types.ts";
-import {
-  checkPair,
-  DATA_PATH_KINDS,
-  type DataPathKind,
-  execute,
-  type Job,
-  type JobResult,
-  LAB_KINDS,
-  type LabKind,
-} from "./execute.ts";
+import { checkPair, execute, type Job, type JobResult, LAB_KINDS, type LabKind } from "./execute.ts";
 import { checkWritable, writeWhole } from "./write.ts";
 
 interface RunOptions {

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { expect, it } from "vitest";
 import { nodeSha256 } from "../../src/cli/execute.ts";
 import { labNamespaces } from "../../src/lab/netns/claim.ts";
-import { NetnsLab } from "../../src/lab/netns/lab.ts";
+import { openNetnsLab } from "../../src/lab/netns/lab.ts";
 import { formatReport } from "../../src/report/console.ts";
 import { loadScenario } from "../../src/scenario/load.ts";
 import { runScenario } from "../../src/scenario/runner.ts";
@@ -36,7 +36,7 @@ const CHOSEN = [
 describeNetns("the catalogue in netns", () => {
   it.each(CHOSEN)("%s", async (name) => {
     const scenario = loadScenario(join(root, `${name}.yaml`));
-    const lab = await NetnsLab.open(scenario.topology, { prefix, record: true, sha256: nodeSha256 });
+    const lab = await openNetnsLab(scenario.topology, { prefix, record: true, sha256: nodeSha256 });
     try {
       const report = await runScenario(scenario, lab);
       expect(report.status, `\n${formatReport(report, { detail: "failures" })}\n`).toBe("passed");

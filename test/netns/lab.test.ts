@@ -9,8 +9,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../../src/ebpf/exec.ts";
 import { BPFFS } from "../../src/ebpf/load.ts";
 import { LabError } from "../../src/errors.ts";
+import type { LinuxLab } from "../../src/lab/linux/lab.ts";
 import { labNamespaces, prefixOf } from "../../src/lab/netns/claim.ts";
-import { NetnsLab } from "../../src/lab/netns/lab.ts";
+import { openNetnsLab } from "../../src/lab/netns/lab.ts";
 import { loadTopology } from "../../src/scenario/load.ts";
 import { parseCommand } from "../../src/scenario/parse-command.ts";
 import { Cli } from "../kernel/cli.ts";
@@ -39,11 +40,11 @@ describeNetns("the netns lab", () => {
   });
   afterAll(() => expect(ownNamespace()).toBe(before));
 
-  const play = async (lab: NetnsLab, line: string) =>
+  const play = async (lab: LinuxLab, line: string) =>
     lab.run(parseCommand(line, { hosts: topology.hosts.map((h) => h.name) }));
 
   it("has no way out of the lab, and no way from one network's gateway to another network", async () => {
-    const lab = await NetnsLab.open(topology, { prefix: prefix("sealed"), record: true });
+    const lab = await openNetnsLab(topology, { prefix: prefix("sealed"), record: true });
     try {
       // A documentation address (RFC 5737): nobody has it, and the gateway says so at once.
       const outside = await play(lab, "client ping -c 1 203.0.113.1");
@@ -64,10 +65,10 @@ describeNetns("the netns lab", () => {
 
   it("runs beside a lab of another prefix, and refuses one of the same", async () => {
     const [p, q] = [prefix("one"), prefix("two")];
-    const one = await NetnsLab.open(topology, { prefix: p });
+    const one = await openNetnsLab(topology, { prefix: p });
     try {
-      const two = await NetnsLab.open(topology, { prefix: q });
-      await expect(NetnsLab.open(topology, { prefix: p })).rejects.toMatchObject({ code: "ERR_LAB_UP" });
+      const two = await openNetnsLab(topology, { prefix: q });
+      await expect(openNetnsLab(topology, { prefix: p })).rejects.toMatchObject({ code: "ERR_LAB_UP" });
       await two.close();
       expect(leftOf(q)).toEqual([]);
       expect((await play(one, "client ping -c 1 5.5.5.5")).data.received).toBe(1);
@@ -82,7 +83,7 @@ describeNetns("the netns lab", () => {
     const name = `guelab-${p}-client`;
     run("ERR_IP", "ip", ["netns", "add", name]);
     try {
-      await expect(NetnsLab.open(topology, { prefix: p })).rejects.toMatchObject({ code: "ERR_NAME_TAKEN" });
+      await expect(openNetnsLab(topology, { prefix: p })).rejects.toMatchObject({ code: "ERR_NAME_TAKEN" });
       expect(labNamespaces(p)).toEqual([name]);
     } finally {
       run("ERR_IP", "ip", ["netns", "del", name]);
@@ -93,15 +94,15 @@ describeNetns("the netns lab", () => {
     const p = prefix("half");
     const broken = structuredClone(topology);
     broken.hosts[2].routes.push({ dst: 0x0a000000, prefix: 8, via: 0x0b000001 });
-    await expect(NetnsLab.open(broken, { prefix: p })).rejects.toBeInstanceOf(LabError);
+    await expect(openNetnsLab(broken, { prefix: p })).rejects.toBeInstanceOf(LabError);
     expect(leftOf(p)).toEqual([]);
-    await (await NetnsLab.open(topology, { prefix: p })).close();
+    await (await openNetnsLab(topology, { prefix: p })).close();
   });
 
   it("refuses links with faults, which only the simulation has", async () => {
     const slow = structuredClone(topology);
     slow.hosts[0].nics[0].link.loss = 0.05;
-    await expect(NetnsLab.open(slow, { prefix: prefix("slow") })).rejects.toMatchObject({ code: "ERR_LINK_PROPS" });
+    await expect(openNetnsLab(slow, { prefix: prefix("slow") })).rejects.toMatchObject({ code: "ERR_LINK_PROPS" });
   });
 
   describe("killed", () => {
@@ -128,11 +129,11 @@ describeNetns("the netns lab", () => {
       ["with programs loaded", (p: string) => leftOf(p).length > 7],
     ])("%s by SIGKILL, the next lab of that name cleans up", async (_when, reached) => {
       const [p, other] = [prefix("kill"), prefix("killx")];
-      const bystander = await NetnsLab.open(topology, { prefix: other });
+      const bystander = await openNetnsLab(topology, { prefix: other });
       try {
         await killWhen(p, "SIGKILL", () => reached(p));
         const left = leftOf(other);
-        await (await NetnsLab.open(topology, { prefix: p })).close();
+        await (await openNetnsLab(topology, { prefix: p })).close();
         expect(leftOf(p)).toEqual([]);
         expect(leftOf(other)).toEqual(left);
       } finally {

@@ -3,7 +3,7 @@ import { describe } from "vitest";
 import { buildPrograms } from "../../src/ebpf/build.ts";
 import { tryRun } from "../../src/ebpf/exec.ts";
 import { ensureBpffs, requireBpf } from "../../src/ebpf/load.ts";
-import { requireNetns } from "../../src/lab/netns/lab.ts";
+import { requireNetns } from "../../src/lab/netns/site.ts";
 import { requirement } from "../support/require.ts";
 
 function missing(): string | undefined {

@@ -7,7 +7,7 @@ import type { HookNote, PacketRecord } from "../../scenario/lab.ts";
 import { REASON_NAMES, REASONS } from "../../tables/reasons.ts";
 import { ETH_P_8021AD, ETH_P_8021Q, ethType } from "../../wire/ethernet.ts";
 import { MACS, VLAN_HLEN } from "./capture.ts";
-import type { NetnsHost } from "./world.ts";
+import type { LinuxHost } from "./world.ts";
 
 interface HookEvent {
   host: string;
@@ -33,9 +33,9 @@ export class HookEvents {
   private readonly dropped = new Map<string, Uint8Array[]>();
 
   /** Takes the events of the hosts' rings. */
-  read(hosts: Iterable<NetnsHost>): void {
-    for (const { def, kernel } of hosts)
-      kernel.readEvents((record) => {
+  read(hosts: Iterable<LinuxHost>): void {
+    for (const { def, dataPath } of hosts)
+      dataPath.readEvents((record) => {
         const e = event.decode(record);
         const hook = e.hook === HOOK_INGRESS ? "ingress" : "egress";
         const name = REASON_NAMES[e.reason];
@@ -55,7 +55,7 @@ export class HookEvents {
           lenBefore: e.len_in,
         };
         const length = hook === "ingress" ? e.len_in : e.len_out;
-        this.pending.push({ host: def.name, nic: kernel.nicOf(e.ifindex) ?? "", note, frame, length, misses: 0 });
+        this.pending.push({ host: def.name, nic: dataPath.nicOf(e.ifindex) ?? "", note, frame, length, misses: 0 });
       });
   }
 

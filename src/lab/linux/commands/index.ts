@@ -2,7 +2,7 @@
 
 import { guePingCommands } from "../../common/gue-ping.ts";
 import { pfcCommands } from "../../common/pfc.ts";
-import type { NetnsLab } from "../lab.ts";
+import type { LinuxLab } from "../lab.ts";
 import { sourceFor } from "../sys.ts";
 import { CRAFTED } from "./crafted.ts";
 import { type Handlers, hostOf } from "./handler.ts";
@@ -14,8 +14,8 @@ import { TOPOLOGY } from "./topology.ts";
 export const HANDLERS: Handlers = {
   ...TOPOLOGY,
   ...SERVICES,
-  ...pfcCommands<NetnsLab>(hostOf),
-  ...guePingCommands<NetnsLab>((lab, name) => {
+  ...pfcCommands<LinuxLab>(hostOf),
+  ...guePingCommands<LinuxLab>((lab, name) => {
     const { ns, port, guePings } = lab.host(name);
     return {
       name,

@@ -126,7 +126,7 @@ class Ring {
 /** Often enough that a ring is never full: 4,096 frames are 50 ms at 1 Gbit/s. */
 const DRAIN_MS = 10;
 
-export class NetnsCapture {
+export class NicCapture {
   readonly packets: PacketRecord[] = [];
   private readonly rings: Ring[] = [];
   private readonly since: { sec: number; nsec: number };

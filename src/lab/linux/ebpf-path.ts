@@ -12,10 +12,12 @@ import { RingReader } from "../../ebpf/ringbuf.ts";
 import type { TableStore } from "../../tables/map.ts";
 import { TABLE_NAMES, TABLES, type TableDef, type TableName } from "../../tables/schema.ts";
 import type { TableStores } from "../../tables/tables.ts";
+import type { HostDataPath } from "./data-path.ts";
 
-export class DataPathTables {
+export class EbpfPath implements HostDataPath {
   readonly stores: TableStores;
   private readonly name: string;
+  private readonly netns: string;
   private instance: Instance | undefined;
   private maps: KernelTables | undefined;
   private events: RingReader | undefined;
@@ -23,9 +25,10 @@ export class DataPathTables {
   /** Names of all interfaces that ever had programs, by their number. */
   private readonly names = new Map<number, string>();
 
-  /** `name`: of the instance. */
-  constructor(name: string) {
+  /** `name`: of the instance; `netns`: path of the host's network namespace. */
+  constructor(name: string, netns: string) {
     this.name = name;
+    this.netns = netns;
     const stores = {} as Record<TableName, TableStore>;
     for (const table of TABLE_NAMES) stores[table] = new LazyStore(TABLES[table], () => this.open()[table]);
     this.stores = stores;
@@ -35,22 +38,19 @@ export class DataPathTables {
     return this.maps !== undefined;
   }
 
-  /** CONFIG was written before: the programs take the flags from there. */
-  attach(netns: string, nic: string): void {
+  attach(nic: string): void {
     this.open();
-    const at = attach(this.instance as Instance, { netns, nic });
+    const at = attach(this.instance as Instance, { netns: this.netns, nic });
     this.attached.set(nic, at);
     this.names.set(at.ifindex, nic);
   }
 
   nicOf = (ifindex: number): string | undefined => this.names.get(ifindex);
 
-  /** Hands over the events that came since the last call; the bytes are valid in `each` only. */
   readEvents(each: (record: Uint8Array) => void): void {
     this.events?.read(each);
   }
 
-  /** Interfaces with programs on them. */
   get nics(): string[] {
     return [...this.attached.keys()];
   }
@@ -61,7 +61,6 @@ export class DataPathTables {
     this.attached.delete(nic);
   }
 
-  /** Removes programs and tables; their places at the NICs go with the namespace. */
   close(): void {
     this.events?.close();
     this.events = undefined;

@@ -9,7 +9,7 @@ import { printed } from "../../common/results.ts";
 import { sameTopology, topologyRemoved, topologyState } from "../../common/topology.ts";
 import { pingFrom } from "../pinger.ts";
 import type { Namespace } from "../sys.ts";
-import { ipBatch, type World } from "../world.ts";
+import type { World } from "../world.ts";
 import type { Handlers } from "./handler.ts";
 
 /** As ping -c 3 sends them, but sooner one after the other. */
@@ -64,14 +64,11 @@ export const TOPOLOGY: Handlers = {
         hint: `Links: ${[...wires.keys()].join(", ")}.`,
       });
     if (change.action === "set")
-      throw new LabError("ERR_LINK_PROPS", "the netns lab has no rates, delays or faults", {
+      throw new LabError("ERR_LINK_PROPS", `the ${lab.kind} lab has no rates, delays or faults`, {
         hint: "Run it in the simulated lab: --lab sim.",
         position: cmd.position,
       });
-    // The far end goes down: the host's NIC loses its carrier and keeps its routes, as with a cable pulled.
-    const state = change.action === "down" ? "down" : "up";
-    if (change.action !== "clear")
-      for (const { gateway, port } of chosen) ipBatch(gateway, [`link set ${port} ${state}`]);
+    if (change.action !== "clear") for (const wire of chosen) wire.setUp(change.action === "up");
     return printed([`changed ${chosen.map(({ label }) => label).join(", ")}`], { links: chosen.length });
   },
 

@@ -5,7 +5,7 @@ import { endpointInUse, startService, stopService } from "../../common/services.
 import { serveHttp } from "../http-service.ts";
 import { SysError } from "../sys.ts";
 import { serveUdp } from "../udp.ts";
-import type { NetnsHost } from "../world.ts";
+import type { LinuxHost } from "../world.ts";
 import { type Handlers, hostOf } from "./handler.ts";
 
 export const SERVICES: Handlers = {
@@ -30,7 +30,7 @@ export const SERVICES: Handlers = {
   udp_stop: (lab, cmd) => stopService(hostOf(lab, cmd), cmd, "udp"),
 };
 
-function listening(node: NetnsHost, proto: string, endpoint: string, start: () => () => void): () => void {
+function listening(node: LinuxHost, proto: string, endpoint: string, start: () => () => void): () => void {
   try {
     return start();
   } catch (err) {

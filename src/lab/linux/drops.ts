@@ -7,21 +7,21 @@ import { REASON_NAMES, REASONS } from "../../tables/reasons.ts";
 import { TABLES } from "../../tables/schema.ts";
 import { typed } from "../../tables/typed.ts";
 import type { HookEvents } from "./events.ts";
-import type { NetnsHost } from "./world.ts";
+import type { LinuxHost } from "./world.ts";
 
 export class DropWatch {
   readonly drops: DropRecord[] = [];
   private readonly events: HookEvents;
-  private readonly seen = new Map<NetnsHost, number[]>();
+  private readonly seen = new Map<LinuxHost, number[]>();
 
   constructor(events: HookEvents) {
     this.events = events;
   }
 
   /** Adds what the counters of these hosts grew by since the last look. */
-  look(hosts: Iterable<NetnsHost>, timeNs: number): readonly DropRecord[] {
+  look(hosts: Iterable<LinuxHost>, timeNs: number): readonly DropRecord[] {
     for (const host of hosts) {
-      if (!host.kernel.loaded) continue;
+      if (!host.dataPath.loaded) continue;
       const before = this.seen.get(host) ?? [];
       const now: number[] = [];
       for (const [{ value: slot }, { value }] of typed(TABLES.REASON, host.tables.REASON).entries()) {
@@ -30,7 +30,7 @@ export class DropWatch {
         if (name === undefined || REASONS[name].outcome !== "drop" || name === "PING_CONSUMED") continue;
         // pfc_stop sets counters back to zero.
         const grown = now[slot] - (now[slot] < (before[slot] ?? 0) ? 0 : (before[slot] ?? 0));
-        const nic = host.kernel.nics.length === 1 ? host.kernel.nics[0] : "";
+        const nic = host.dataPath.nics.length === 1 ? host.dataPath.nics[0] : "";
         const side = REASONS[name].hook;
         const where = side === "both" ? "tc" : `tc ${side}`;
         for (let i = 0; i < grown; i++) {

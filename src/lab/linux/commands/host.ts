@@ -5,7 +5,7 @@ import { flag, str, words } from "../../common/args.ts";
 import { checkSysctl, pktdump } from "../../common/host.ts";
 import { printed } from "../../common/results.ts";
 import { conntrackLines, flushConntrack } from "../conntrack.ts";
-import { readSysctl, tryInside, writeSysctl } from "../world.ts";
+import { readSysctl, tryInside, writeSysctl } from "../inside.ts";
 import { type Handlers, hostOf } from "./handler.ts";
 
 export const HOST: Handlers = {

@@ -1,31 +1,31 @@
-/** A namespace as the control plane sees it: the eBPF programs at its NICs, raw packets, real timers. */
+/** A namespace as the control plane sees it: the data path at its NICs, raw packets, real timers. */
 import type { ControlHost, ControlNic } from "../../control/host.ts";
 import { LabError } from "../../errors.ts";
 import type { HostDef } from "../../scenario/topology.ts";
 import { IPPROTO_UDP, IPV4_HLEN, writeIpv4 } from "../../wire/ipv4.ts";
 import { UDP_HLEN, writeUdp } from "../../wire/udp.ts";
-import type { DataPathTables } from "./stores.ts";
+import type { HostDataPath } from "./data-path.ts";
+import { runInside } from "./inside.ts";
 import { AF_INET, closeSocket, IPPROTO_RAW, type Namespace, SOCK_RAW, send, sockaddrIn, socket } from "./sys.ts";
-import { runInside } from "./world.ts";
 
 const NS_PER_MS = 1_000_000;
 
-export class NetnsControlHost implements ControlHost {
+export class LinuxControlHost implements ControlHost {
   readonly name: string;
   private readonly def: HostDef;
   private readonly ns: Namespace;
-  private readonly kernel: DataPathTables;
+  private readonly dataPath: HostDataPath;
   /** A raw socket; made when the first packet is sent. */
   private raw: number | undefined;
   private readonly timers = new Set<NodeJS.Timeout>();
   /** Set by an interval's function that failed; the next command reports it. */
   failure: unknown;
 
-  constructor(def: HostDef, ns: Namespace, kernel: DataPathTables) {
+  constructor(def: HostDef, ns: Namespace, dataPath: HostDataPath) {
     this.name = def.name;
     this.def = def;
     this.ns = ns;
-    this.kernel = kernel;
+    this.dataPath = dataPath;
   }
 
   nic(name: string): ControlNic | undefined {
@@ -40,11 +40,11 @@ export class NetnsControlHost implements ControlHost {
   }
 
   attach(nic: string): void {
-    this.kernel.attach(this.ns.path, nic);
+    this.dataPath.attach(nic);
   }
 
   detach(nic: string): void {
-    this.kernel.detach(nic);
+    this.dataPath.detach(nic);
   }
 
   sendUdp(saddr: number, sport: number, daddr: number, dport: number, payload: Uint8Array): void {

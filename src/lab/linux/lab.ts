@@ -1,0 +1,239 @@
+/**
+ * A lab on real Linux: real TCP, UDP and ICMP, real time; hosts are what its site makes them, namespaces or containers, and at
+ * their NICs are the eBPF programs or the reference. It needs root. Commands are in ./commands/, one file per group.
+ */
+import { LabError } from "../../errors.ts";
+import type { Command } from "../../scenario/command.ts";
+import type { CommandResult, DropRecord, Lab, PacketRecord } from "../../scenario/lab.ts";
+import { clip } from "../../scenario/state.ts";
+import { DEFAULT_LINK, type Topology } from "../../scenario/topology.ts";
+import { type HasherFactory, sha256 } from "../../sim/sha256.ts";
+import type { TableStores } from "../../tables/tables.ts";
+import { NicCapture } from "./capture.ts";
+import { HANDLERS } from "./commands/index.ts";
+import { pingProxies } from "./commands/topology.ts";
+import { conntrackLines } from "./conntrack.ts";
+import { DropWatch } from "./drops.ts";
+import { HookEvents } from "./events.ts";
+import type { Site } from "./site.ts";
+import { ifindexOf, type Namespace } from "./sys.ts";
+import { type LinuxHost, World } from "./world.ts";
+
+export interface LinuxLabOptions {
+  /** Keep every packet (captures, traces, packet expectations). */
+  record?: boolean;
+  /** SHA-256 of what is fed to it. */
+  sha256?: HasherFactory;
+}
+
+const NS_PER_MS = 1_000_000;
+/** `until` looks so often. */
+const POLL_MS = 5;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+export class LinuxLab implements Lab {
+  readonly kind: Site["kind"];
+  readonly topology: Topology;
+  readonly site: Site;
+  readonly sha256: HasherFactory;
+  private readonly record: boolean;
+  private readonly epochMs = performance.timeOrigin + performance.now();
+  private readonly startMs = performance.now();
+  private readonly events = new HookEvents();
+  private readonly capture = new NicCapture(this.epochMs, (fresh) => this.takeEvents(fresh));
+  private readonly dropWatch = new DropWatch(this.events);
+  private up: World | undefined;
+  /** When the process ends before the lab is closed. */
+  private readonly onExit = (): void => this.tearDown();
+  private readonly onSignal = (signal: NodeJS.Signals): void => {
+    this.tearDown();
+    process.kill(process.pid, signal);
+  };
+
+  private constructor(topology: Topology, site: Site, options: LinuxLabOptions) {
+    this.topology = topology;
+    this.site = site;
+    this.kind = site.kind;
+    this.record = options.record ?? false;
+    this.sha256 = options.sha256 ?? sha256;
+  }
+
+  /**
+   * Brings the topology up. Throws LabError ERR_NO_ROOT, ERR_NO_PROGRAM, ERR_NO_KOFFI, ERR_LAB_UP, ERR_NAME_TAKEN, ERR_LINK_PROPS,
+   * ERR_LAB_CHECK, and what the site says; nothing is left behind then.
+   */
+  static async open(topology: Topology, site: Site, options: LinuxLabOptions = {}): Promise<LinuxLab> {
+    site.require();
+    const lab = new LinuxLab(topology, site, options);
+    await lab.setUp();
+    return lab;
+  }
+
+  now(): number {
+    return Math.round((performance.now() - this.startMs) * NS_PER_MS);
+  }
+
+  /** What is up. Throws ERR_LAB_DOWN when the topology is not. */
+  get world(): World {
+    if (this.up === undefined)
+      throw new LabError("ERR_LAB_DOWN", "the topology is not up", { hint: "Run topo_setup first." });
+    return this.up;
+  }
+
+  get isUp(): boolean {
+    return this.up !== undefined;
+  }
+
+  /** Makes the network and checks that every host reaches every PROXY_IP. Throws ERR_LAB_UP, ERR_LAB_CHECK. */
+  async setUp(): Promise<void> {
+    if (this.up !== undefined)
+      throw new LabError("ERR_LAB_UP", "the topology is up already", { hint: "Run topo_cleanup first." });
+    refuseLinkFaults(this.topology, this.kind);
+    this.site.claim();
+    process.once("exit", this.onExit);
+    for (const signal of SIGNALS) process.once(signal, this.onSignal);
+    try {
+      const world = new World(this.topology);
+      this.up = world;
+      await this.site.build(world, this.topology);
+      const failed = await pingProxies(world);
+      if (failed.length > 0)
+        throw new LabError("ERR_LAB_CHECK", `no answer from PROXY_IP: ${clip(failed, 5).join(", ")}`, {
+          hint: "Every host must reach every PROXY_IP. With many hosts the kernel's neighbour table may be too small: sysctl net.ipv4.neigh.default.gc_thresh3",
+        });
+      if (this.record) this.openCapture(world);
+    } catch (err) {
+      this.tearDown();
+      throw err;
+    }
+  }
+
+  /** Removes everything that the lab made. */
+  tearDown(): void {
+    process.off("exit", this.onExit);
+    for (const signal of SIGNALS) process.off(signal, this.onSignal);
+    const world = this.up;
+    try {
+      if (world !== undefined) {
+        this.capture.close();
+        this.drops();
+        this.dropWatch.forget();
+        world.close();
+      }
+    } finally {
+      this.up = undefined;
+      this.site.remove();
+    }
+  }
+
+  host(name: string): LinuxHost {
+    const found = this.world.hosts.get(name);
+    if (found) return found;
+    throw new LabError("ERR_HOST_UNKNOWN", `there is no host ${name}`, {
+      hint: `Hosts: ${[...this.world.hosts.keys()].join(", ")}.`,
+    });
+  }
+
+  async run(command: Command): Promise<CommandResult> {
+    const handler = HANDLERS[command.spec.name];
+    if (handler === undefined)
+      throw new LabError("ERR_COMMAND_UNSUPPORTED", `${command.spec.name} is not a command of the ${this.kind} lab`, {
+        position: command.position,
+        hint: "It runs in the simulated lab: --lab sim.",
+      });
+    // Before counters are set back by it.
+    this.drops();
+    const result = await handler(this, command);
+    for (const host of this.up?.hosts.values() ?? []) if (host.port.failure !== undefined) throw host.port.failure;
+    return result;
+  }
+
+  runAll(commands: readonly Command[]): Promise<PromiseSettledResult<CommandResult>[]> {
+    return Promise.allSettled(commands.map((c) => this.run(c)));
+  }
+
+  start(command: Command): Promise<CommandResult> {
+    return this.run(command);
+  }
+
+  wait(ns: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, ns / NS_PER_MS));
+  }
+
+  async until(check: () => boolean, withinNs: number): Promise<boolean> {
+    const end = performance.now() + withinNs / NS_PER_MS;
+    while (!check()) {
+      if (performance.now() >= end) return false;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    return true;
+  }
+
+  tables(host: string): TableStores | undefined {
+    const node = this.up?.hosts.get(host);
+    return node?.control.started ? node.tables : undefined;
+  }
+
+  ports(host: string): readonly number[] | undefined {
+    const pool = this.up?.hosts.get(host)?.control.pool;
+    return pool?.ready ? pool.list() : undefined;
+  }
+
+  conntrack(host: string): readonly string[] {
+    const node = this.up?.hosts.get(host);
+    return node ? conntrackLines(node.ns) : [];
+  }
+
+  packets(): readonly PacketRecord[] {
+    return this.capture.drain();
+  }
+
+  /** Adds a frame that the kernel does not show to packet sockets. */
+  notePacket(packet: Omit<PacketRecord, "timeNs">): void {
+    if (!this.record) return;
+    this.capture.drain();
+    this.capture.packets.push({ timeNs: this.now(), ...packet });
+  }
+
+  drops(): readonly DropRecord[] {
+    this.takeEvents([]);
+    return this.dropWatch.look(this.up?.hosts.values() ?? [], this.now());
+  }
+
+  private takeEvents(fresh: readonly PacketRecord[]): void {
+    this.events.read(this.up?.hosts.values() ?? []);
+    this.events.match(fresh);
+  }
+
+  async close(): Promise<void> {
+    if (this.up !== undefined) this.tearDown();
+  }
+
+  private openCapture(world: World): void {
+    const open = (host: string, nic: string, ns: Namespace): void =>
+      this.capture.open(
+        host,
+        nic,
+        ns,
+        ns.enter(() => ifindexOf(nic)),
+      );
+    for (const { name, nic, ns } of world.gateways.values()) open(name, nic, ns);
+    for (const { def, ns } of world.hosts.values()) for (const nic of def.nics) open(def.name, nic.name, ns);
+  }
+}
+
+/** Rates, delays and faults are the simulation's: a veth pair has none. */
+function refuseLinkFaults(topology: Topology, kind: string): void {
+  const plain = JSON.stringify(DEFAULT_LINK);
+  for (const host of topology.hosts)
+    for (const nic of host.nics)
+      if (JSON.stringify(nic.link) !== plain)
+        throw new LabError(
+          "ERR_LINK_PROPS",
+          `${host.name}/${nic.name}: the ${kind} lab has no rates, delays or faults`,
+          {
+            hint: "Run it in the simulated lab: --lab sim.",
+            position: topology.source,
+          },
+        );
+}

@@ -1,0 +1,117 @@
+/**
+ * A topology as network namespaces, veth pairs and bridges, set up as SPEC section 1 "Host settings" says. A network is a
+ * namespace of its own with one bridge, whose address is the gateway's: so no gateway forwards between networks, and none
+ * has a way out of the lab. Every interface is made inside its namespace.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "../../ebpf/exec.ts";
+import { libc } from "../../ebpf/libc.ts";
+import { LabError } from "../../errors.ts";
+import type { HostDef, NetworkDef, Topology } from "../../scenario/topology.ts";
+import { macOf } from "../../sim/nic.ts";
+import { formatMac } from "../../wire/ethernet.ts";
+import { EbpfPath } from "../linux/ebpf-path.ts";
+import { ipBatch } from "../linux/inside.ts";
+import { configureGateway, configureHost, ipv6Off } from "../linux/settings.ts";
+import type { Site } from "../linux/site.ts";
+import { Namespace } from "../linux/sys.ts";
+import { BRIDGE, type World } from "../linux/world.ts";
+import { claim, instanceName, namespaceName, namespacePath, removeLab } from "./claim.ts";
+
+/** Programs that the lab runs, and Debian's packages of them. */
+const TOOLS: Readonly<Record<string, string>> = {
+  ip: "iproute2",
+  tc: "iproute2",
+  bpftool: "bpftool",
+  curl: "curl",
+  iptables: "iptables",
+  setpriv: "util-linux",
+};
+
+export class NetnsSite implements Site {
+  readonly kind = "netns";
+  readonly prefix: string;
+
+  constructor(prefix: string) {
+    this.prefix = prefix;
+  }
+
+  require(): void {
+    requireNetns();
+  }
+
+  claim(): void {
+    claim(this.prefix);
+  }
+
+  remove(): void {
+    removeLab(this.prefix);
+  }
+
+  build(world: World, topology: Topology): void {
+    const names = this.namespaces(topology);
+    run("ERR_IP", "ip", ["-batch", "-"], names.map((n) => `netns add ${n}\n`).join(""));
+    for (const [i, net] of topology.networks.entries()) this.openGateway(world, net, this.gatewayNs(i));
+    const ports = new Map<string, string[]>(topology.networks.map((n) => [n.name, []]));
+    const links = topology.hosts.flatMap((host) => this.openHost(world, host, ports));
+    run("ERR_IP", "ip", ["-batch", "-"], links.map((l) => `${l}\n`).join(""));
+    for (const net of topology.networks)
+      configureGateway(world.gateways.get(net.name)!.ns, net, topology, ports.get(net.name)!);
+    for (const host of world.hosts.values()) configureHost(host, topology);
+  }
+
+  private gatewayNs = (i: number): string => namespaceName(this.prefix, `net${i + 1}`);
+
+  private namespaces(topology: Topology): string[] {
+    const names = [
+      ...topology.networks.map((_, i) => this.gatewayNs(i)),
+      ...topology.hosts.map((h) => namespaceName(this.prefix, h.name)),
+    ];
+    const twice = names.find((n, i) => names.indexOf(n) !== i);
+    if (twice !== undefined)
+      throw new LabError("ERR_NAME_TAKEN", `a host is called as the namespace of a network is: ${twice}`, {
+        hint: "Give the host another name.",
+      });
+    return names;
+  }
+
+  private openGateway(world: World, net: NetworkDef, name: string): void {
+    const ns = new Namespace(name, namespacePath(name));
+    world.addGateway(net, ns, BRIDGE);
+    ns.enter(() => ipv6Off());
+  }
+
+  /** Gives the lines of `ip` that make the host's links; adds their ports to the networks'. */
+  private openHost(world: World, def: HostDef, ports: Map<string, string[]>): string[] {
+    const name = namespaceName(this.prefix, def.name);
+    const ns = new Namespace(name, namespacePath(name));
+    ns.enter(() => ipv6Off());
+    world.addHost(def, ns, new EbpfPath(instanceName(this.prefix, def.name), ns.path));
+    return def.nics.map((nic) => {
+      const gateway = world.gateways.get(nic.network)!.ns;
+      const port = `p${world.wires.size + 1}`;
+      ports.get(nic.network)!.push(port);
+      world.addWire({
+        label: `${def.name}/${nic.name}`,
+        setUp: (up) => void ipBatch(gateway, [`link set ${port} ${up ? "up" : "down"}`]),
+      });
+      return `link add ${nic.name} address ${formatMac(macOf(nic.addr))} mtu ${nic.mtu} netns ${name} type veth peer name ${port} mtu ${nic.mtu} netns ${gateway.name}`;
+    });
+  }
+}
+
+/** Throws LabError where namespaces cannot be used: not Linux, not root, a program missing. */
+export function requireNetns(): void {
+  if (process.platform !== "linux" || process.geteuid?.() !== 0)
+    throw new LabError("ERR_NO_ROOT", "the netns lab makes network namespaces, which needs Linux and root", {
+      hint: "Run it with sudo, or in the simulated lab: --lab sim.",
+    });
+  const dirs = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`.split(":");
+  for (const [tool, pkg] of Object.entries(TOOLS))
+    if (!dirs.some((dir) => existsSync(join(dir, tool))))
+      throw new LabError("ERR_NO_PROGRAM", `the netns lab needs ${tool}, which is not installed`, {
+        hint: `On Debian and Ubuntu: apt-get install ${pkg}`,
+      });
+  libc();
+}
