@@ -12,6 +12,11 @@ type Loader = () => Promise<Command>;
 
 const COMMANDS: readonly [name: string, summary: string, load: Loader][] = [
   ["run", "run scenarios and check their expectations", async () => (await import("./run.ts")).runCommand()],
+  [
+    "serve",
+    "the page that shows packets, hooks and tables, in a browser on this machine",
+    async () => (await import("./serve.ts")).serveCommand(),
+  ],
   ["shell", "the demo's commands at a prompt", async () => (await import("./shell.ts")).shellCommand()],
   [
     "explain",

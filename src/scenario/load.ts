@@ -57,10 +57,10 @@ function readStream(path: string, maxBytes: number): Uint8Array {
 }
 
 /**
- * The topology of a file: relative to `base` (the folder of who names it), else one of those that come with guelab, by
+ * The path of a topology file: relative to `base` (the folder of who names it), else one of those that come with guelab, by
  * name. Throws LabError.
  */
-export function loadTopology(name: string, base = ".", position?: Position): Topology {
+function findTopology(name: string, base: string, position?: Position): string {
   if (name.trim() === "")
     throw new LabError("ERR_FILE_NOT_FOUND", "the topology's name is empty", {
       position,
@@ -80,6 +80,12 @@ export function loadTopology(name: string, base = ".", position?: Position): Top
       position,
       hint: "A topology written in YAML stands in the scenario itself, under topology.",
     });
+  return found;
+}
+
+/** The topology of a file, which is looked for beside who names it (`base`) and among those of guelab. Throws LabError. */
+export function loadTopology(name: string, base = ".", position?: Position): Topology {
+  const found = findTopology(name, base, position);
   // Errors name a bundled file as the user would find it from here.
   const path = found.startsWith(BUNDLED) ? shortest(found) : found;
   return loadCfgTopology(path, (file) => readTextFile(file, file === path ? position : undefined));
@@ -91,6 +97,37 @@ export function loadScenario(path: string): Scenario {
     file: path,
     loadTopology: (name, position) => loadTopology(name, dirname(path), position),
   });
+}
+
+/** A scenario and the topology files that it needs, for a place without files. */
+export interface ScenarioFiles {
+  /** Path as given. */
+  file: string;
+  text: string;
+  /** Text of each .cfg file by the name that the scenario gives; of an included one, by its path from there. */
+  topologies: Record<string, string>;
+}
+
+/**
+ * Reads a scenario's text and its topology files. A mistake in them is in `error`, and what was read until then stands; a
+ * scenario that cannot be read throws LabError.
+ */
+export function loadScenarioFiles(path: string): { files: ScenarioFiles; error?: LabError } {
+  const files: ScenarioFiles = { file: path, text: readTextFile(path), topologies: {} };
+  const base = dirname(path);
+  const collect = (name: string, position: Position): Topology => {
+    const root = findTopology(name, base, position).startsWith(BUNDLED) ? BUNDLED : base;
+    const read = (key: string): string =>
+      (files.topologies[key] = readTextFile(isAbsolute(key) ? key : join(root, key), position));
+    return loadCfgTopology(name, read);
+  };
+  try {
+    readScenario(files.text, { file: path, loadTopology: collect });
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    return { files, error };
+  }
+  return { files };
 }
 
 function exists(path: string): boolean {
