@@ -3,6 +3,7 @@ import { ControlPlane } from "../../control/control.ts";
 import type { HostDef, NetworkDef, Topology } from "../../scenario/topology.ts";
 import type { TableStores } from "../../tables/tables.ts";
 import { formatIpv4 } from "../../wire/ipv4.ts";
+import type { LinuxTunnel } from "../common/linux-path.ts";
 import type { Service, ServiceHost } from "../common/services.ts";
 import { LinuxControlHost } from "./control-host.ts";
 import type { HostDataPath } from "./data-path.ts";
@@ -17,6 +18,8 @@ export interface LinuxHost extends ServiceHost {
   readonly control: ControlPlane;
   /** gue_ping senders by service id: call to stop. */
   readonly guePings: Map<number, () => void>;
+  /** Tunnels of the Linux-only path by service id. */
+  readonly linuxTunnels: Map<number, LinuxTunnel>;
   readonly dataPath: HostDataPath;
   readonly port: LinuxControlHost;
 }
@@ -90,6 +93,7 @@ function newHost(def: HostDef, ns: Namespace, dataPath: HostDataPath): LinuxHost
     control: new ControlPlane(port, dataPath.stores),
     services: new Map<string, Service>(),
     guePings: new Map(),
+    linuxTunnels: new Map(),
     isLocal: (addr) => local.has(addr),
     addToLo: (addr) => {
       lo("add", addr);

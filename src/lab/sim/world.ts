@@ -10,17 +10,10 @@ import { Host } from "../../sim/host.ts";
 import { Link } from "../../sim/link.ts";
 import { TcpStack } from "../../sim/tcp/stack.ts";
 import { createTables, type Tables } from "../../tables/tables.ts";
+import type { LinuxTunnel } from "../common/linux-path.ts";
 import { natRules } from "../common/nat-rules.ts";
 import type { Service, ServiceHost } from "../common/services.ts";
 import { SimControlHost } from "./control-host.ts";
-
-/** One service's end of a tunnel of the Linux-only path; addresses host order. */
-export interface LinuxTunnel {
-  readonly remote: number;
-  /** What is routed into it. */
-  readonly target: number;
-  undo(): void;
-}
 
 /** One simulated host and what runs on it. */
 export interface SimHost extends ServiceHost {
@@ -46,7 +39,11 @@ export class World {
   /** By `host/nic`. */
   readonly links = new Map<string, Link>();
 
-  constructor(env: SimEnv, topology: Topology) {
+  private readonly makeTables: (host: string) => Tables;
+
+  /** `makeTables` gives each host its tables, where an observer has some of its own. */
+  constructor(env: SimEnv, topology: Topology, makeTables: (host: string) => Tables = () => createTables()) {
+    this.makeTables = makeTables;
     this.env = env;
     this.topology = topology;
     const bridges = new Map(topology.networks.map((net) => [net.name, this.addNetwork(net)]));
@@ -86,7 +83,7 @@ export class World {
     for (const rule of natRules(def)) applyIptables(host.netfilter, parseIptables(rule.split(" ")));
     const tcp = new TcpStack(host.ip);
     tcp.onDrop = (reason, skb) => this.env.tap?.onDrop("tcp", reason, host, skb);
-    const tables = createTables();
+    const tables = this.makeTables(def.name);
     const dataPath = new Reference(tables, host);
     this.hosts.set(def.name, {
       def,
