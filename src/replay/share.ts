@@ -6,6 +6,7 @@
 import * as z from "zod";
 import { LabError } from "../errors.ts";
 import { MAX_YAML_CHARS } from "../scenario/yaml-source.ts";
+import type { WhatIf } from "./protocol.ts";
 
 /** Behind `#`: what kind of link it is, and the version of its form. */
 const PREFIX = "s1.";
@@ -17,24 +18,31 @@ const MAX_CHANGES = 200;
 const MAX_TEXT = 500;
 
 const text = (max: number) => z.string().max(max);
+const u16 = z.number().int().min(0).max(0xffff);
+const seconds = z.number().min(0).max(1e9);
+const changeSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("link"), link: text(MAX_TEXT), faults: text(MAX_TEXT) }),
+  z.strictObject({ kind: z.literal("stop-pings"), host: text(MAX_TEXT).optional(), first: z.boolean().optional() }),
+  z.strictObject({ kind: z.literal("key"), host: text(MAX_TEXT), group: u16, service: u16, key: text(MAX_TEXT) }),
+  z.strictObject({ kind: z.literal("nat-udp-timeout"), host: text(MAX_TEXT), seconds, stream: seconds.optional() }),
+  z.strictObject({ kind: z.literal("seed"), seed: z.number().int().min(0).max(0xffffffff) }),
+  z.strictObject({ kind: z.literal("step"), before: z.number().int().min(1).optional(), text: text(MAX_TEXT) }),
+]) satisfies z.ZodType<WhatIf>;
 const shareSchema = z.strictObject({
+  /** Name of the scenario's file, for messages and downloads. */
+  file: text(MAX_TEXT),
   /** The scenario's YAML as in the editor. */
-  scenario: text(MAX_YAML_CHARS),
-  /** File name of the scenario, for messages and downloads. */
-  name: text(MAX_TEXT).optional(),
-  /** A topology that was edited: the name by which the scenario calls it, and its text. */
-  topology: z.strictObject({ name: text(MAX_TEXT), text: text(MAX_YAML_CHARS) }).optional(),
+  text: text(MAX_YAML_CHARS),
+  /** Topology files that were edited or do not come with guelab, by the name that the scenario gives. */
+  topologies: z.record(text(MAX_TEXT), text(MAX_YAML_CHARS)).optional(),
   seed: z.number().int().min(0).max(0xffffffff).optional(),
-  /** What-if changes in the words of the page, in the order in which they were made. */
-  changes: z
-    .array(z.record(text(40), z.union([text(MAX_TEXT), z.number(), z.boolean()])))
-    .max(MAX_CHANGES)
-    .optional(),
+  /** In the order in which they were made. */
+  changes: z.array(changeSchema).max(MAX_CHANGES).optional(),
   /** Number of the selected event. */
   event: z.number().int().min(0).optional(),
   /** Display filter. */
   filter: text(2000).optional(),
-  /** Lesson that is open. */
+  /** Id of the lesson that is open. */
   lesson: text(MAX_TEXT).optional(),
 });
 

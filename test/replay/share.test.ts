@@ -6,11 +6,18 @@ import { LabError } from "../../src/errors.ts";
 import { decodeShare, encodeShare, isShare, MAX_LINK_CHARS, type ShareState } from "../../src/replay/share.ts";
 
 const STATE: ShareState = {
-  scenario: "title: ä € 𝄞\ntopology: basic.cfg\nsteps:\n  - client ping 5.5.5.5\n",
-  name: "a.yaml",
-  topology: { name: "basic.cfg", text: 'NODES="client"\n' },
+  file: "a.yaml",
+  text: "title: ä € 𝄞\ntopology: basic.cfg\nsteps:\n  - client ping 5.5.5.5\n",
+  topologies: { "basic.cfg": 'NODES="client"\n' },
   seed: 7,
-  changes: [{ kind: "link", link: "egw/eth1", change: "loss 10%" }],
+  changes: [
+    { kind: "link", link: "egw/eth1", faults: "loss 10%" },
+    { kind: "stop-pings" },
+    { kind: "key", host: "node2", group: 1, service: 200, key: "hex:00" },
+    { kind: "nat-udp-timeout", host: "nat", seconds: 5 },
+    { kind: "seed", seed: 3 },
+    { kind: "step", before: 2, text: "wait 3s" },
+  ],
   event: 12,
   filter: "gue.service == 200",
 };
@@ -43,9 +50,9 @@ describe("shared links", () => {
       fc.asyncProperty(
         fc.string({ unit: "grapheme", maxLength: 2000 }),
         fc.option(fc.nat(), { nil: undefined }),
-        async (scenario, event) => {
-          expect(await decodeShare(await encodeShare({ scenario, event }))).toEqual(
-            event === undefined ? { scenario } : { scenario, event },
+        async (text, event) => {
+          expect(await decodeShare(await encodeShare({ file: "x", text, event }))).toEqual(
+            event === undefined ? { file: "x", text } : { file: "x", text, event },
           );
         },
       ),
@@ -95,10 +102,11 @@ describe("shared links", () => {
   });
 
   it("say what is wrong with a state", async () => {
-    await expect(decodeShare(link({ scenario: 5 }))).rejects.toThrow(/scenario: .*string/);
-    await expect(decodeShare(link({ scenario: "", evil: 1 }))).rejects.toThrow(/evil/);
-    await expect(decodeShare(link({ scenario: "", event: -1 }))).rejects.toThrow(/event/);
+    await expect(decodeShare(link({ file: "", text: 5 }))).rejects.toThrow(/text: .*string/);
+    await expect(decodeShare(link({ file: "", text: "", evil: 1 }))).rejects.toThrow(/evil/);
+    await expect(decodeShare(link({ file: "", text: "", event: -1 }))).rejects.toThrow(/event/);
     await expect(decodeShare(`s1.${deflateSync("{").toString("base64url")}`)).rejects.toThrow(/does not hold a state/);
+    await expect(decodeShare(link({ file: "", text: "", changes: [{ kind: "rm" }] }))).rejects.toThrow(/changes\.0/);
     expect(await refusal("s2.AAAA")).toBe("ERR_LINK_VERSION");
   });
 
@@ -115,6 +123,6 @@ describe("shared links", () => {
       seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
       return String.fromCharCode(32 + ((seed >>> 16) % 90));
     }).join("");
-    await expect(encodeShare({ scenario: noise })).rejects.toMatchObject({ code: "ERR_LINK_TOO_LARGE" });
+    await expect(encodeShare({ file: "x", text: noise })).rejects.toMatchObject({ code: "ERR_LINK_TOO_LARGE" });
   });
 });
