@@ -3,11 +3,13 @@ import { createHash } from "node:crypto";
 import { LabError, type Position } from "../errors.ts";
 import type { DataPathKind } from "../lab/linux/data-path.ts";
 import { SimLab } from "../lab/sim/lab.ts";
+import type { ReportEntry } from "../replay/document.ts";
+import type { OpenSource } from "../replay/protocol.ts";
 import { captureBytes } from "../report/capture.ts";
 import { coloured, plain } from "../report/paint.ts";
 import { traceBySteps } from "../report/trace.ts";
 import type { Lab } from "../scenario/lab.ts";
-import { loadScenario } from "../scenario/load.ts";
+import { loadScenario, loadScenarioFiles } from "../scenario/load.ts";
 import type { RunReport } from "../scenario/report-types.ts";
 import { checkFits, runScenario } from "../scenario/runner.ts";
 import type { Scenario } from "../scenario/scenario.ts";
@@ -43,6 +45,8 @@ export interface Job {
   trace: boolean;
   /** Colours in the trace. */
   colours: boolean;
+  /** Give what a report file holds of the run. */
+  html: boolean;
 }
 
 /** Plain data: it comes from a worker. */
@@ -50,6 +54,8 @@ export interface JobResult {
   report?: RunReport;
   /** Lines of the trace, by steps. */
   trace: string[][];
+  /** For a report file, where the job asks for it. */
+  entry?: ReportEntry;
   /** Bad input: what LabError.format() needs. */
   error?: { code: string; message: string; position?: Position; hint?: string };
 }
@@ -77,7 +83,9 @@ export async function execute(job: Job): Promise<JobResult> {
 async function attempt(job: Job): Promise<JobResult> {
   const scenario = loadScenario(job.file);
   scenario.seed = job.seed ?? scenario.seed;
-  const record = scenario.needsPackets || job.trace || job.pcap !== undefined;
+  // The page runs a simulated run again; what really happened it must be given.
+  const captured = job.html && job.lab !== "sim";
+  const record = scenario.needsPackets || job.trace || job.pcap !== undefined || captured;
   checkFits(scenario, { kind: job.lab });
   const lab = await openLab(job, scenario, record);
   try {
@@ -85,11 +93,30 @@ async function attempt(job: Job): Promise<JobResult> {
     const paint = job.colours ? coloured : plain;
     const about = { topology: lab.topology, paint };
     const trace = job.trace ? traceBySteps(report.steps, lab.packets(), lab.drops(), about) : [];
-    if (job.pcap !== undefined) writeWhole(job.pcap, captureBytes(lab.packets(), lab.topology));
-    return { report, trace };
+    const capture = job.pcap !== undefined || captured ? captureBytes(lab.packets(), lab.topology) : undefined;
+    if (job.pcap !== undefined) writeWhole(job.pcap, capture as Uint8Array);
+    return { report, trace, entry: job.html ? reportEntry(job, report, capture) : undefined };
   } finally {
     await lab.close();
   }
+}
+
+/** A simulated run as its sources, any other as its capture. */
+function reportEntry(job: Job, report: RunReport, capture?: Uint8Array): ReportEntry {
+  const { file } = job;
+  const { files } = loadScenarioFiles(file);
+  const { title, status, seed } = report;
+  const source: OpenSource =
+    job.lab === "sim"
+      ? { kind: "scenario", ...files, seed }
+      : {
+          kind: "capture",
+          file: file.replace(/(\.ya?ml)?$/i, ".pcapng"),
+          bytes: capture as Uint8Array,
+          scenario: files,
+          report,
+        };
+  return { title, status, lab: job.lab, source, report };
 }
 
 async function openLab(job: Job, scenario: Scenario, record: boolean): Promise<Lab> {

@@ -6,7 +6,10 @@ import { type CampaignResult, coverage, type Progress, runCampaign } from "../eb
 import { differenceText, writeCounterexample } from "../ebpf/differential/counterexample.ts";
 import { LabError } from "../errors.ts";
 import { type Paint, paintFor } from "../report/paint.ts";
+import { VERSION } from "../version.ts";
 import { isCapture, readCapture } from "../wire/pcap-reader.ts";
+import { counterexampleEntry } from "./counterexample-entry.ts";
+import { checkHtmlReport, writeHtmlReport } from "./html.ts";
 
 interface FuzzOptions {
   seed?: number;
@@ -19,6 +22,7 @@ interface FuzzOptions {
   sequence?: number;
   require: number;
   json?: boolean;
+  html?: string;
 }
 
 const DEFAULT_COUNT = 1_000_000;
@@ -36,6 +40,7 @@ export function fuzzCommand(): Command {
     .option("--sequence <n>", "run only this sequence of the seed, as a counterexample names it", uint)
     .option("--require <n>", "fail when a reason that can be reached was reached fewer times", uint, 0)
     .option("--json", "print the result as JSON")
+    .option("--html <file>", "write a page that shows the difference packet by packet, in one file (docs/page.md)")
     .addHelpText(
       "after",
       "\nNeeds root, BPF and clang. Exit codes: 0 no difference, 1 a difference (or a reason below --require), 2 something is missing.",
@@ -59,6 +64,7 @@ function shard(text: string): [number, number] {
 }
 
 function fuzz(options: FuzzOptions): number {
+  if (options.html !== undefined) checkHtmlReport(options.html);
   const paint = paintFor(process.stdout);
   const seed = options.seed ?? Math.floor(Math.random() * 0x100000000);
   const [i, n] = options.shard;
@@ -85,7 +91,7 @@ function fuzz(options: FuzzOptions): number {
   if (tty) process.stderr.write("\r\x1b[2K");
 
   const short = options.hook === undefined && !single ? missing(result, options.require) : [];
-  const files = result.found?.shrunk ? write(result, seed, options.out) : [];
+  const files = result.found?.shrunk ? write(result, seed, options) : [];
   if (options.json) process.stdout.write(`${JSON.stringify(toJson(result, seed, files, short))}\n`);
   else process.stdout.write(`${report(result, seed, options, files, short, paint).join("\n")}\n`);
   return result.found || short.length > 0 ? 1 : 0;
@@ -138,9 +144,15 @@ function report(
   return lines;
 }
 
-function write(result: CampaignResult, seed: number, dir: string): string[] {
+/** Writes the smallest case as a vector, as a capture and, where one is asked for, as a page; gives the paths. */
+function write(result: CampaignResult, seed: number, options: FuzzOptions): string[] {
   const found = result.found as Required<NonNullable<CampaignResult["found"]>>;
-  return writeCounterexample(dir, `fuzz-${seed}-${found.sequence}`, found.shrunk.case, found.shrunk.difference);
+  const name = `fuzz-${seed}-${found.sequence}`;
+  const files: string[] = writeCounterexample(options.out, name, found.shrunk.case, found.shrunk.difference);
+  if (options.html === undefined) return files;
+  const entries = [counterexampleEntry(found.shrunk, name)];
+  writeHtmlReport(options.html, { version: VERSION, command: "guelab fuzz", entries });
+  return [...files, options.html];
 }
 
 function toJson(result: CampaignResult, seed: number, files: string[], short: string[]): object {

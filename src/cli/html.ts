@@ -22,6 +22,10 @@ export function checkHtmlReport(path: string): void {
     throw new LabError("ERR_BAD_ARGUMENT", `--html would write over the scenario ${path}`, {
       hint: "Name the file of the report behind it: --html report.html",
     });
+  if (path === "-")
+    throw new LabError("ERR_BAD_ARGUMENT", "--html needs the name of a file", {
+      hint: "For example: --html report.html",
+    });
   readTemplate();
   checkWritable(path);
 }

@@ -9,7 +9,9 @@ import { toJson } from "../report/json.ts";
 import { toJunit } from "../report/junit.ts";
 import { paintFor } from "../report/paint.ts";
 import type { FailureReport, RunReport, StepReport } from "../scenario/report-types.ts";
+import { VERSION } from "../version.ts";
 import { checkPair, execute, type Job, type JobResult, LAB_KINDS, type LabKind } from "./execute.ts";
+import { checkHtmlReport, writeHtmlReport } from "./html.ts";
 import { checkWritable, writeWhole } from "./write.ts";
 
 interface RunOptions {
@@ -18,6 +20,7 @@ interface RunOptions {
   trace?: boolean;
   json?: string;
   junit?: string;
+  html?: string;
   jobs: number;
   quiet?: boolean;
   lab: LabKind;
@@ -42,6 +45,7 @@ export function runCommand(): Command {
     .option("--trace", "print every packet on every NIC, and what the hooks made of it")
     .option("--json [file]", "write the reports as JSON; without a file, or with -, print them in place of the text")
     .option("--junit [file]", "the same as JUnit XML")
+    .option("--html <file>", "write a page that shows the runs packet by packet, in one file (docs/page.md)")
     .option("-j, --jobs <n>", "scenarios at the same time", positive, availableParallelism())
     .option("-q, --quiet", "print failed scenarios only")
     .addHelpText(
@@ -77,11 +81,9 @@ function positive(text: string): number {
 }
 
 async function run(files: string[], options: RunOptions): Promise<number> {
-  if (options.json !== undefined && options.json === options.junit)
-    throw new LabError("ERR_BAD_ARGUMENT", `--json and --junit both write to ${options.json}`, {
-      hint: "Give one of them another file.",
-    });
+  checkTargets(options);
   checkPair(options.lab, options.datapath, options.prefix);
+  if (options.html !== undefined) checkHtmlReport(options.html);
   const paint = paintFor(process.stdout);
   const captures = options.pcap === undefined ? undefined : captureNames(files, options.pcap);
   for (const path of [options.json, options.junit, ...(captures ?? [])])
@@ -94,6 +96,7 @@ async function run(files: string[], options: RunOptions): Promise<number> {
     pcap: captures?.[i],
     trace: options.trace ?? false,
     colours: paint("bold", "x") !== "x",
+    html: options.html !== undefined,
   }));
   const text = options.json !== "-" && options.junit !== "-";
   // A real lab's names and its processor time are not to be shared.
@@ -105,10 +108,25 @@ async function run(files: string[], options: RunOptions): Promise<number> {
   const reports = results.flatMap((r) => (r.report ? [r.report] : []));
   if (options.json !== undefined) deliver(options.json, toJson(reports));
   if (options.junit !== undefined) deliver(options.junit, toJunit(reports));
+  const entries = results.flatMap((r) => (r.entry ? [r.entry] : []));
+  if (options.html !== undefined && entries.length > 0)
+    writeHtmlReport(options.html, { version: VERSION, command: "guelab run", entries });
   const bad = results.length - reports.length;
   if (text && files.length > 1) process.stdout.write(`${formatTotals(reports, paint, bad)}\n`);
   if (bad > 0 || reports.some((r) => refusals(r).length > 0)) return 2;
   return reports.every((r) => r.status === "passed") ? 0 : 1;
+}
+
+/** No two reports go to one place. Throws LabError. */
+function checkTargets({ json, junit, html }: RunOptions): void {
+  const targets = Object.entries({ json, junit, html });
+  for (const [i, [name, target]] of targets.entries()) {
+    const other = targets.slice(0, i).find(([, t]) => t !== undefined && t === target);
+    if (other === undefined) continue;
+    throw new LabError("ERR_BAD_ARGUMENT", `--${other[0]} and --${name} both write to ${target}`, {
+      hint: "Give one of them another file.",
+    });
+  }
 }
 
 /** Results in the order of the jobs; `onResult` is called in that order too, as early as it can be. */
