@@ -57,6 +57,7 @@ export class HookContext {
     sport: 0,
     dport: 0,
     proto: 0,
+    frameLen: 0,
     smac: 0,
     dmac: 0,
   };

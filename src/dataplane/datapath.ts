@@ -40,6 +40,8 @@ export interface FibParams {
   sport: number;
   dport: number;
   proto: number;
+  /** Of the frame with its MAC header; 0 for a packet of many segments, which fits everywhere. */
+  frameLen?: number;
   /** Out: the interface to leave by (also the in parameter), and the two MAC addresses. */
   smac: Mac;
   dmac: Mac;

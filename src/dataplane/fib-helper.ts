@@ -7,6 +7,7 @@
 import type { Mac } from "../wire/ethernet.ts";
 import {
   BPF_FIB_LKUP_RET_BLACKHOLE,
+  BPF_FIB_LKUP_RET_FRAG_NEEDED,
   BPF_FIB_LKUP_RET_FWD_DISABLED,
   BPF_FIB_LKUP_RET_NO_NEIGH,
   BPF_FIB_LKUP_RET_NOT_FWDED,
@@ -29,6 +30,8 @@ export interface FibHost {
   forwards(ifindex: number): boolean;
   /** MAC address of a resolved neighbour; -1 when it is not resolved. Must not start a resolution. */
   neighbour(ifindex: number, addr: number): Mac;
+  /** is_skb_forwardable: would an interface take a frame of `frameLen` bytes? Left out: one takes every frame. */
+  takes?(ifindex: number, frameLen: number): boolean;
 }
 
 export class KernelFibHelper implements FibHelper {
@@ -53,6 +56,7 @@ export class KernelFibHelper implements FibHelper {
     if (dmac < 0) return BPF_FIB_LKUP_RET_NO_NEIGH;
     p.smac = host.nicMac(route.ifindex);
     p.dmac = dmac;
+    if (host.takes?.(route.ifindex, p.frameLen ?? 0) === false) return BPF_FIB_LKUP_RET_FRAG_NEEDED;
     return BPF_FIB_LKUP_RET_SUCCESS;
   }
 }

@@ -163,6 +163,14 @@ export class Fib {
     return this.addresses.filter((a) => a.ifindex === ifindex).map(({ addr, len }) => ({ addr, len }));
   }
 
+  /** Puts other routes in the place of all that there are, as a kernel's tables `local` and `main` hold them. */
+  load(local: readonly Route[], main: readonly Route[]): void {
+    this.local.routes.splice(0, Number.POSITIVE_INFINITY, ...local);
+    this.main.routes.splice(0, Number.POSITIVE_INFINITY, ...main);
+    this.dirty = true;
+    this.generation++;
+  }
+
   /** Adds a route to the main table. False when there is one with the same prefix and metric (EEXIST). */
   addRoute(route: Partial<Route> & { prefix: number; len: number }): boolean {
     const r = fullRoute(route);

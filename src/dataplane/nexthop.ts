@@ -25,6 +25,7 @@ export function setMacsByFib(
   f.sport = sport;
   f.dport = dport;
   f.proto = proto;
+  f.frameLen = skb.gsoSize === 0 ? skb.end - skb.head : 0;
   const rc = ctx.fib.fibLookup(f);
   ctx.last.fib = rc < 0 ? -2 : rc;
   count(ctx, fibNote(rc));
