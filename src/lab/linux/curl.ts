@@ -36,7 +36,7 @@ const WORDS: readonly [RegExp, HttpError][] = [
 export async function curl(ns: Namespace, request: CurlRequest): Promise<HttpResult> {
   const started = performance.now();
   const args = ["--pdeathsig", "KILL", "curl", ...curlArgs(request)];
-  const child = ns.enter(() => spawn("setpriv", args, { env: { PATH: process.env.PATH, LC_ALL: "C" } }));
+  const child = ns.enter(() => spawn(...ns.command("setpriv", args), { env: { PATH: process.env.PATH, LC_ALL: "C" } }));
   ns.children.add(child);
   const hasher = request.hasher();
   const parts: Buffer[] = [];

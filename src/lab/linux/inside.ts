@@ -5,11 +5,11 @@ import type { Namespace } from "./sys.ts";
 
 /** Runs a tool inside a namespace; it must succeed. Throws LabError `code` with what it printed. */
 export const runInside = (ns: Namespace, code: string, program: string, args: readonly string[], input?: string) =>
-  ns.enter(() => run(code, program, args, input));
+  ns.enter(() => run(code, ...ns.command(program, args), input));
 
 /** Runs a tool inside a namespace. */
 export const tryInside = (ns: Namespace, program: string, args: readonly string[]) =>
-  ns.enter(() => tryRun(program, args));
+  ns.enter(() => tryRun(...ns.command(program, args)));
 
 export const ipBatch = (ns: Namespace, lines: readonly string[]): string =>
   runInside(ns, "ERR_IP", "ip", ["-batch", "-"], lines.map((l) => `${l}\n`).join(""));

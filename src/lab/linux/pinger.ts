@@ -26,8 +26,10 @@ import {
   IP_PMTUDISC_DONT,
   type Namespace,
   receive,
+  SO_BINDTODEVICE,
   SOCK_RAW,
   SOL_IP,
+  SOL_SOCKET,
   SysError,
   send,
   setOption,
@@ -42,6 +44,8 @@ export interface PingOptions {
   intervalMs: number;
   /** How long the last answer is waited for. */
   timeoutMs: number;
+  /** The interface that it goes out of, whatever the routes say. */
+  nic?: string;
 }
 
 const POLL_MS = 1;
@@ -51,6 +55,8 @@ let lastId = 0;
 export async function pingFrom(ns: Namespace, daddr: number, options: PingOptions): Promise<PingResult> {
   const fd = ns.enter(() => socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
   try {
+    if (options.nic !== undefined)
+      setOption(fd, SOL_SOCKET, SO_BINDTODEVICE, new TextEncoder().encode(`${options.nic}\0`));
     setOption(fd, SOL_IP, IP_MTU_DISCOVER, options.df ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT);
     return await new Ping(fd, daddr, options).run();
   } finally {

@@ -23,7 +23,7 @@ export function configureHost(host: LinuxHost, topology: Topology): void {
     "link set lo up",
     ...def.loopback.map((addr) => `address add ${formatIpv4(addr)}/32 dev lo`),
     ...def.nics.flatMap((nic) => [
-      `address add ${formatIpv4(nic.addr)}/${prefixes.get(nic.network)} brd + dev ${nic.name}`,
+      `address replace ${formatIpv4(nic.addr)}/${prefixes.get(nic.network)} brd + dev ${nic.name}`,
       // TCP builds packets of many segments whatever ethtool says (since Linux 4.17), and a hook would see those.
       `link set ${nic.name} gso_max_segs 1`,
       `link set ${nic.name} up`,

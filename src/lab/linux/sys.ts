@@ -9,6 +9,7 @@ import { CLONE_NEWNET, libc, memory, nativeLibrary } from "../../ebpf/libc.ts";
 import { LabError } from "../../errors.ts";
 import { rd32, wr32 } from "../../wire/bytes.ts";
 
+const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_NETLINK = 16;
 export const AF_PACKET = 17;
@@ -24,6 +25,8 @@ export const IP_MTU_DISCOVER = 10;
 export const IP_PMTUDISC_DONT = 0;
 export const IP_PMTUDISC_DO = 2;
 export const IP_FREEBIND = 15;
+export const SO_BINDTODEVICE = 25;
+const SO_PEERCRED = 17;
 const PACKET_QDISC_BYPASS = 20;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
@@ -40,6 +43,7 @@ interface Calls {
   recv(fd: number, buf: Uint8Array, len: number, flags: number): number;
   ioctl(fd: number, request: number, arg: Uint8Array): number;
   ifNameToIndex(name: string): number;
+  getsockopt(fd: number, level: number, name: number, value: Uint8Array, len: Uint8Array): number;
   getsockname(fd: number, addr: Uint8Array, len: Uint8Array): number;
   errno(): number;
 }
@@ -61,6 +65,7 @@ function calls(): Calls {
     recv: lib.func("intptr_t recv(int fd, uint8_t *buf, size_t len, int flags)"),
     ioctl: lib.func("int ioctl(int fd, unsigned long request, uint8_t *arg)"),
     ifNameToIndex: lib.func("unsigned int if_nametoindex(const char *name)"),
+    getsockopt: lib.func("int getsockopt(int fd, int level, int name, uint8_t *value, uint8_t *len)"),
     getsockname: lib.func("int getsockname(int fd, uint8_t *addr, uint8_t *len)"),
     errno: () => koffi.errno(),
   };
@@ -112,6 +117,25 @@ export const listenOn = (fd: number): void => {
 export function setOption(fd: number, level: number, name: number, value: number | Uint8Array): void {
   const bytes = typeof value === "number" ? new Uint8Array(new Int32Array([value]).buffer) : value;
   check("setsockopt", calls().setsockopt(fd, level, name, bytes, bytes.length));
+}
+
+/** The process that listens at a Unix socket: its number. Throws SysError, ENOENT or ECONNREFUSED where there is none. */
+export function listenerOf(path: string): number {
+  const name = new TextEncoder().encode(path);
+  const address = new Uint8Array(2 + name.length + 1);
+  address[0] = AF_UNIX;
+  address.set(name, 2);
+  const fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  try {
+    connectTo(fd, address);
+    // struct ucred: pid, uid, gid.
+    const cred = new Int32Array(3);
+    const bytes = new Uint8Array(cred.buffer);
+    check("getsockopt", calls().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, bytes, Uint8Array.of(bytes.length, 0, 0, 0)));
+    return cred[0];
+  } finally {
+    closeSocket(fd);
+  }
 }
 
 /** Sends one message, to `addr` where the socket is not connected. Throws SysError. */
@@ -200,13 +224,16 @@ export class Namespace {
   readonly path: string;
   /** Children that run inside and may outlive a command; they end with the namespace. */
   readonly children = new Set<ChildProcess>();
+  /** Whose files, and so whose programs, are used inside: a process by its number; undefined: the machine's. */
+  private readonly filesOf: number | undefined;
   private readonly fd: number;
   private readonly home: number;
   private closed = false;
 
-  constructor(name: string, path: string) {
+  constructor(name: string, path: string, filesOf?: number) {
     this.name = name;
     this.path = path;
+    this.filesOf = filesOf;
     this.fd = openSync(path, "r");
     this.home = openSync("/proc/thread-self/ns/net", "r");
   }
@@ -227,6 +254,12 @@ export class Namespace {
     }
     this.leave();
     return result;
+  }
+
+  /** How a program is started so that it is the one of this host; to be called inside. */
+  command(program: string, args: readonly string[]): [string, readonly string[]] {
+    if (this.filesOf === undefined) return [program, args];
+    return ["nsenter", ["--target", String(this.filesOf), "--mount", "--", program, ...args]];
   }
 
   /** Outside of its own namespace the process must not go on. */

@@ -1,7 +1,7 @@
 /** The lab of network namespaces: hosts are namespaces, links veth pairs, networks bridges. */
 import type { Topology } from "../../scenario/topology.ts";
+import { prefixOf } from "../linux/claim.ts";
 import { LinuxLab, type LinuxLabOptions } from "../linux/lab.ts";
-import { prefixOf } from "./claim.ts";
 import { NetnsSite } from "./site.ts";
 
 export interface NetnsLabOptions extends LinuxLabOptions {

@@ -11,13 +11,14 @@ import { LabError } from "../../errors.ts";
 import type { HostDef, NetworkDef, Topology } from "../../scenario/topology.ts";
 import { macOf } from "../../sim/nic.ts";
 import { formatMac } from "../../wire/ethernet.ts";
+import { instanceName, labName } from "../linux/claim.ts";
 import { EbpfPath } from "../linux/ebpf-path.ts";
 import { ipBatch } from "../linux/inside.ts";
 import { configureGateway, configureHost, ipv6Off } from "../linux/settings.ts";
 import type { Site } from "../linux/site.ts";
 import { Namespace } from "../linux/sys.ts";
 import { BRIDGE, type World } from "../linux/world.ts";
-import { claim, instanceName, namespaceName, namespacePath, removeLab } from "./claim.ts";
+import { claim, namespacePath, removeLab } from "./claim.ts";
 
 /** Programs that the lab runs, and Debian's packages of them. */
 const TOOLS: Readonly<Record<string, string>> = {
@@ -61,12 +62,12 @@ export class NetnsSite implements Site {
     for (const host of world.hosts.values()) configureHost(host, topology);
   }
 
-  private gatewayNs = (i: number): string => namespaceName(this.prefix, `net${i + 1}`);
+  private gatewayNs = (i: number): string => labName(this.prefix, `net${i + 1}`);
 
   private namespaces(topology: Topology): string[] {
     const names = [
       ...topology.networks.map((_, i) => this.gatewayNs(i)),
-      ...topology.hosts.map((h) => namespaceName(this.prefix, h.name)),
+      ...topology.hosts.map((h) => labName(this.prefix, h.name)),
     ];
     const twice = names.find((n, i) => names.indexOf(n) !== i);
     if (twice !== undefined)
@@ -84,7 +85,7 @@ export class NetnsSite implements Site {
 
   /** Gives the lines of `ip` that make the host's links; adds their ports to the networks'. */
   private openHost(world: World, def: HostDef, ports: Map<string, string[]>): string[] {
-    const name = namespaceName(this.prefix, def.name);
+    const name = labName(this.prefix, def.name);
     const ns = new Namespace(name, namespacePath(name));
     ns.enter(() => ipv6Off());
     world.addHost(def, ns, new EbpfPath(instanceName(this.prefix, def.name), ns.path));

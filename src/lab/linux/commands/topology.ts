@@ -42,9 +42,9 @@ export const TOPOLOGY: Handlers = {
     const names = words(cmd, "hosts");
     // Without hosts "the host" pings: the gateway, which is the first network's bridge.
     const gateway = lab.world.gateways.get(lab.topology.networks[0].name)!;
-    const senders: { name: string; ns: Namespace }[] =
+    const senders: { name: string; ns: Namespace; nic?: string }[] =
       names.length > 0 ? names.map((name) => ({ name, ns: lab.host(name).ns })) : [gateway];
-    const results = await Promise.all(senders.map(({ ns }) => pingFrom(ns, daddr, THREE)));
+    const results = await Promise.all(senders.map(({ ns, nic }) => pingFrom(ns, daddr, { ...THREE, nic })));
     const output = senders.map(
       ({ name }, i) => `${name} -> ${formatIpv4(daddr)}: ${results[i].received} of ${results[i].sent} answered`,
     );
