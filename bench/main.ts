@@ -7,6 +7,7 @@ import { benchDataplane } from "./dataplane.ts";
 import { benchDownload, CHILD, downloadChild } from "./download.ts";
 import { benchEbpf } from "./ebpf.ts";
 import { benchMasquerade } from "./masquerade.ts";
+import { benchPage } from "./page.ts";
 import { benchScenarios } from "./scenarios.ts";
 import { benchSim } from "./sim.ts";
 import { benchTcp } from "./tcp.ts";
@@ -22,6 +23,7 @@ const BENCHES: Record<string, (print: (line: string) => void) => Promise<void>> 
   download: benchDownload,
   scenarios: benchScenarios,
   ebpf: benchEbpf,
+  page: benchPage,
 };
 
 async function run(wanted: string[]): Promise<void> {

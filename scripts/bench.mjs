@@ -19,7 +19,7 @@ await build({
   format: "esm",
   platform: "node",
   target: "node20",
-  external: ["koffi"],
+  external: ["koffi", "playwright-core"],
   banner: { js: 'import { createRequire as __cr } from "node:module"; const require = __cr(import.meta.url);' },
   logLevel: "warning",
 });

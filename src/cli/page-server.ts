@@ -11,7 +11,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LabError } from "../errors.ts";
-import type { ScenarioSource } from "../replay/protocol.ts";
+import type { OpenSource } from "../replay/protocol.ts";
 import type { ErrorView } from "../replay/types.ts";
 
 /** The built page; src/cli and dist/bin lie equally deep. */
@@ -53,7 +53,7 @@ const HEADERS = {
 
 /** What stands at /api/scenario, made anew at each request. */
 export interface PageScenario {
-  scenario: ScenarioSource | null;
+  scenario: OpenSource | null;
   error?: LabError;
 }
 

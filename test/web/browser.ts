@@ -2,22 +2,9 @@
  * A browser for the tests of a file, and pages that are watched: what they ask for and what they complain of is known, and
  * must be nothing but the page's own files and no complaint.
  */
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
-import { CHROMIUM } from "./require.ts";
-
-const FLAGS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-export const SIZES = { laptop: { width: 1280, height: 720 }, phone: { width: 390, height: 844 } } as const;
+import { launchBrowser, SIZES } from "../support/chromium.ts";
 
 /** What was seen of one page. */
 export interface Watch {
@@ -38,8 +25,7 @@ export function withBrowser(): { open(url: string, options?: BrowserContextOptio
   const opened: { watch: Watch; allowed: string; context: BrowserContext }[] = [];
   let browser: Browser | undefined;
   beforeAll(async () => {
-    // With a profile of its own, in a temporary folder.
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    browser = await launchBrowser();
   });
   afterAll(() => browser?.close());
   afterEach(async () => {
@@ -61,6 +47,7 @@ export function withBrowser(): { open(url: string, options?: BrowserContextOptio
       context.on("request", (r) => {
         if (!/^(blob|data):/.test(r.url())) watch.requests.push(r.url().replace(/#.*$/s, ""));
       });
+      page.on("websocket", (socket) => watch.requests.push(socket.url()));
       context.on("requestfailed", (r) => watch.complaints.push(`${r.url()}: ${r.failure()?.errorText}`));
       context.on("console", (m) => {
         if (m.type() === "error" || m.type() === "warning") watch.complaints.push(m.text());
