@@ -4,7 +4,7 @@
  */
 import type { Skb } from "../dataplane/skb.ts";
 import { ETH_ALEN, ETH_HLEN } from "../wire/ethernet.ts";
-import type { DropSite, SimEnv } from "./env.ts";
+import type { DropSite, FrameEnv } from "./env.ts";
 import type { FrameOut, Pluggable } from "./link.ts";
 import { MacTable } from "./mac-table.ts";
 
@@ -27,10 +27,10 @@ export class BridgePort implements Pluggable {
 export class Bridge implements DropSite {
   readonly label: string;
   readonly ports: BridgePort[] = [];
-  private readonly env: SimEnv;
+  private readonly env: FrameEnv;
   private readonly table = new MacTable();
 
-  constructor(env: SimEnv, label: string) {
+  constructor(env: FrameEnv, label: string) {
     this.env = env;
     this.label = label;
   }

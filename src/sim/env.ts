@@ -28,7 +28,16 @@ export interface DropSite {
   readonly label: string;
 }
 
-export class SimEnv {
+/** What NICs and bridges need of the network that they are in: simulated, or behind the interfaces of a kernel. */
+export interface FrameEnv {
+  readonly clock: { readonly now: number };
+  readonly pool: SkbPool;
+  readonly tap: Tap | undefined;
+  /** Reports a drop and takes the frame back. */
+  drop(where: string, reason: string, at: DropSite, skb: Skb): void;
+}
+
+export class SimEnv implements FrameEnv {
   readonly clock = new Simulation();
   readonly pool = new SkbPool();
   readonly rng: Rng;

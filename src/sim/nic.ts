@@ -10,7 +10,7 @@ import type { Skb } from "../dataplane/skb.ts";
 import { REASON_NAMES, TC_ACT_REDIRECT, TC_ACT_SHOT } from "../tables/reasons.ts";
 import { rd16 } from "../wire/bytes.ts";
 import { ETH_HLEN, ETH_P_8021Q, type Mac, wrMac } from "../wire/ethernet.ts";
-import type { DropSite, SimEnv } from "./env.ts";
+import type { DropSite, FrameEnv } from "./env.ts";
 import type { FrameOut, Pluggable } from "./link.ts";
 import type { Neighbour } from "./neighbour.ts";
 
@@ -62,11 +62,11 @@ export class Nic implements NetDevice, Pluggable {
   /** Frames dropped because they exceed MTU + 14. */
   txOversize = 0;
 
-  private readonly env: SimEnv;
+  private readonly env: FrameEnv;
   private readonly owner: NicOwner;
   private depth = 0;
 
-  constructor(env: SimEnv, owner: NicOwner, name: string, ifindex: number, mac: Mac, mtu = 1500) {
+  constructor(env: FrameEnv, owner: NicOwner, name: string, ifindex: number, mac: Mac, mtu = 1500) {
     this.env = env;
     this.owner = owner;
     this.name = name;

@@ -5,11 +5,16 @@ export class SkbPool {
   private readonly free: Skb[] = [];
   /** Packets handed out and not given back. */
   outstanding = 0;
+  private readonly make: () => Skb;
+
+  constructor(make: () => Skb = () => new Skb()) {
+    this.make = make;
+  }
 
   /** A frame of `len` bytes with full headroom; its bytes are whatever was there before. */
   get(len: number): Skb {
     this.outstanding++;
-    const skb = this.free.pop() ?? new Skb();
+    const skb = this.free.pop() ?? this.make();
     skb.reset(len);
     return skb;
   }
