@@ -96,6 +96,11 @@ export class KernelFib implements FibHost {
     return link?.up === true && frameLen <= link.mtu + ETH_HLEN + VLAN_HLEN;
   }
 
+  /** Of an interface, bytes of an IP packet; 0 when there is no such interface. */
+  mtu(ifindex: number): number {
+    return this.links.get(ifindex)?.mtu ?? 0;
+  }
+
   close(): void {
     this.netlink.close();
   }

@@ -15,7 +15,7 @@ import { pingProxies } from "./commands/topology.ts";
 import { conntrackLines } from "./conntrack.ts";
 import { DropWatch } from "./drops.ts";
 import { HookEvents } from "./events.ts";
-import type { Site } from "./site.ts";
+import type { Site, Watched } from "./site.ts";
 import { ifindexOf, type Namespace } from "./sys.ts";
 import { type LinuxHost, World } from "./world.ts";
 
@@ -42,6 +42,7 @@ export class LinuxLab implements Lab {
   private readonly events = new HookEvents();
   private readonly capture = new NicCapture(this.epochMs, (fresh) => this.takeEvents(fresh));
   private readonly dropWatch = new DropWatch(this.events);
+  private readonly watched: Watched | undefined;
   private up: World | undefined;
   /** When the process ends before the lab is closed. */
   private readonly onExit = (): void => this.tearDown();
@@ -55,6 +56,7 @@ export class LinuxLab implements Lab {
     this.site = site;
     this.kind = site.kind;
     this.record = options.record ?? false;
+    this.watched = site.watch?.(this.startMs);
     this.sha256 = options.sha256 ?? sha256;
   }
 
@@ -145,6 +147,7 @@ export class LinuxLab implements Lab {
     this.drops();
     const result = await handler(this, command);
     for (const host of this.up?.hosts.values() ?? []) if (host.port.failure !== undefined) throw host.port.failure;
+    if (this.watched?.failure !== undefined) throw this.watched.failure;
     return result;
   }
 
@@ -185,17 +188,18 @@ export class LinuxLab implements Lab {
   }
 
   packets(): readonly PacketRecord[] {
-    return this.capture.drain();
+    return this.watched?.packets ?? this.capture.drain();
   }
 
   /** Adds a frame that the kernel does not show to packet sockets. */
   notePacket(packet: Omit<PacketRecord, "timeNs">): void {
-    if (!this.record) return;
+    if (!this.record || this.watched !== undefined) return;
     this.capture.drain();
     this.capture.packets.push({ timeNs: this.now(), ...packet });
   }
 
   drops(): readonly DropRecord[] {
+    if (this.watched !== undefined) return this.watched.drops;
     this.takeEvents([]);
     return this.dropWatch.look(this.up?.hosts.values() ?? [], this.now());
   }
@@ -210,6 +214,10 @@ export class LinuxLab implements Lab {
   }
 
   private openCapture(world: World): void {
+    if (this.watched !== undefined) {
+      this.watched.recording = true;
+      return;
+    }
     const open = (host: string, nic: string, ns: Namespace): void =>
       this.capture.open(
         host,

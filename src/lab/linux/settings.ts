@@ -40,34 +40,41 @@ export function ipv6Off(): void {
   for (const which of ["all", "default"]) trySysctl(`net.ipv6.conf.${which}.disable_ipv6`, "1");
 }
 
-/** The bridge of a network: its ports, the gateway's address and routes. */
-export function configureGateway(ns: Namespace, net: NetworkDef, topology: Topology, ports: readonly string[]): void {
+/** The gateway's address and routes, and the bridge with its ports; `ports` is left out where the bridge is there already. */
+export function configureGateway(ns: Namespace, net: NetworkDef, topology: Topology, ports?: readonly string[]): void {
   ipBatch(ns, [
     "link set lo up",
-    `link add ${BRIDGE} address ${formatMac(macOf(net.gateway))} type bridge stp_state 0 mcast_snooping 0`,
-    ...ports.map((p) => `link set ${p} master ${BRIDGE} up`),
+    ...(ports === undefined ? [] : bridgeLines(net, ports)),
     `address add ${formatIpv4(net.gateway)}/${net.prefix} brd + dev ${BRIDGE}`,
     `link set ${BRIDGE} up`,
     ...gatewayRoutes(topology, net.name).map(routeLine),
   ]);
   ns.enter(() => {
-    for (const port of ports) offloadsOff(port);
-    settings([BRIDGE, ...ports], true);
+    for (const port of ports ?? [BRIDGE]) offloadsOff(port);
+    settings([BRIDGE, ...(ports ?? [])], true);
   });
 }
+
+const bridgeLines = (net: NetworkDef, ports: readonly string[]): string[] => [
+  `link add ${BRIDGE} address ${formatMac(macOf(net.gateway))} type bridge stp_state 0 mcast_snooping 0`,
+  ...ports.map((p) => `link set ${p} master ${BRIDGE} up`),
+];
 
 /** The host settings, each said although it may be the default: a new namespace takes some from the machine's. */
 function settings(nics: readonly string[], forward: boolean): void {
   writeSysctl("net.ipv4.ip_forward", forward ? "1" : "0");
-  for (const nic of ["all", "default", ...nics]) {
-    const conf = `net.ipv4.conf.${nic}`;
-    writeSysctl(`${conf}.rp_filter`, "0");
-    writeSysctl(`${conf}.arp_announce`, "2");
-    writeSysctl(`${conf}.arp_ignore`, "0");
-    writeSysctl(`${conf}.accept_local`, "0");
-    writeSysctl(`${conf}.send_redirects`, "0");
-  }
+  for (const nic of ["all", "default", ...nics]) nicSettings(nic);
   // A scenario uses a client's port again at once; a connection that waits for its late packets would hold it for a minute.
   trySysctl("net.ipv4.tcp_max_tw_buckets", "0");
   trySysctl("net.bridge.bridge-nf-call-iptables", "0");
+}
+
+/** Those of an interface of the namespace that the thread is in. */
+export function nicSettings(nic: string): void {
+  const conf = `net.ipv4.conf.${nic}`;
+  writeSysctl(`${conf}.rp_filter`, "0");
+  writeSysctl(`${conf}.arp_announce`, "2");
+  writeSysctl(`${conf}.arp_ignore`, "0");
+  writeSysctl(`${conf}.accept_local`, "0");
+  writeSysctl(`${conf}.send_redirects`, "0");
 }

@@ -1,6 +1,17 @@
 /** How a lab's hosts and networks come to be on this machine, and go again: as namespaces or as containers. */
+import type { DropRecord, PacketRecord } from "../../scenario/lab.ts";
 import type { Topology } from "../../scenario/topology.ts";
 import type { World } from "./world.ts";
+
+/** What a site saw that forwards the packets itself. */
+export interface Watched {
+  readonly packets: readonly PacketRecord[];
+  readonly drops: readonly DropRecord[];
+  /** What ended the forwarding, if anything did. */
+  readonly failure: unknown;
+  /** Keep every packet from now on, or no more. */
+  set recording(on: boolean);
+}
 
 export interface Site {
   readonly kind: "netns" | "docker";
@@ -17,4 +28,9 @@ export interface Site {
   build(world: World, topology: Topology): void | Promise<void>;
   /** Removes everything of the prefix, and the claim; also what a killed lab left. */
   remove(): void;
+  /**
+   * Where the site forwards the packets itself, what it saw of them; otherwise the lab watches the NICs. `startMs`:
+   * performance.now() at which the lab's time began.
+   */
+  watch?(startMs: number): Watched;
 }

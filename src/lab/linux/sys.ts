@@ -176,8 +176,8 @@ export function offloadsOff(nic: string): void {
       value.view.setUint32(0, cmd, true);
       value.view.setUint32(4, 0, true);
       const ret = calls().ioctl(fd, SIOCETHTOOL, ifreq.bytes);
-      // Some drivers cannot change one of them, and then do not have it.
-      if (ret < 0 && getSystemErrorName(-calls().errno()) !== "EOPNOTSUPP") check(`ethtool ${nic}`, ret);
+      // Some drivers cannot change one of them, and then do not have it; EOPNOTSUPP has the same number.
+      if (ret < 0 && getSystemErrorName(-calls().errno()) !== "ENOTSUP") check(`ethtool ${nic}`, ret);
     }
   } finally {
     closeSocket(fd);

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { run } from "../../ebpf/exec.ts";
 import { libc } from "../../ebpf/libc.ts";
 import { LabError } from "../../errors.ts";
-import type { HostDef, NetworkDef, Topology } from "../../scenario/topology.ts";
+import type { HostDef, Topology } from "../../scenario/topology.ts";
 import { macOf } from "../../sim/nic.ts";
 import { formatMac } from "../../wire/ethernet.ts";
 import { instanceName, labName } from "../linux/claim.ts";
@@ -53,14 +53,22 @@ export class NetnsSite implements Site {
   build(world: World, topology: Topology): void {
     const names = this.namespaces(topology);
     run("ERR_IP", "ip", ["-batch", "-"], names.map((n) => `netns add ${n}\n`).join(""));
-    for (const [i, net] of topology.networks.entries()) this.openGateway(world, net, this.gatewayNs(i));
+    for (const [i, net] of topology.networks.entries())
+      world.addGateway(net, this.openNamespace(this.gatewayNs(i)), BRIDGE);
+    this.connect(world, topology);
+    for (const host of world.hosts.values()) configureHost(host, topology);
+  }
+
+  /** Adds the hosts with their interfaces, and wires them to the gateways. */
+  protected connect(world: World, topology: Topology): void {
     const ports = new Map<string, string[]>(topology.networks.map((n) => [n.name, []]));
     const links = topology.hosts.flatMap((host) => this.openHost(world, host, ports));
     run("ERR_IP", "ip", ["-batch", "-"], links.map((l) => `${l}\n`).join(""));
     for (const net of topology.networks)
       configureGateway(world.gateways.get(net.name)!.ns, net, topology, ports.get(net.name)!);
-    for (const host of world.hosts.values()) configureHost(host, topology);
   }
+
+  protected hostNamespace = (def: HostDef): Namespace => this.openNamespace(labName(this.prefix, def.name));
 
   private gatewayNs = (i: number): string => labName(this.prefix, `net${i + 1}`);
 
@@ -77,17 +85,15 @@ export class NetnsSite implements Site {
     return names;
   }
 
-  private openGateway(world: World, net: NetworkDef, name: string): void {
+  private openNamespace(name: string): Namespace {
     const ns = new Namespace(name, namespacePath(name));
-    world.addGateway(net, ns, BRIDGE);
     ns.enter(() => ipv6Off());
+    return ns;
   }
 
   /** Gives the lines of `ip` that make the host's links; adds their ports to the networks'. */
   private openHost(world: World, def: HostDef, ports: Map<string, string[]>): string[] {
-    const name = labName(this.prefix, def.name);
-    const ns = new Namespace(name, namespacePath(name));
-    ns.enter(() => ipv6Off());
+    const ns = this.hostNamespace(def);
     world.addHost(def, ns, new EbpfPath(instanceName(this.prefix, def.name), ns.path));
     return def.nics.map((nic) => {
       const gateway = world.gateways.get(nic.network)!.ns;
@@ -97,7 +103,7 @@ export class NetnsSite implements Site {
         label: `${def.name}/${nic.name}`,
         setUp: (up) => void ipBatch(gateway, [`link set ${port} ${up ? "up" : "down"}`]),
       });
-      return `link add ${nic.name} address ${formatMac(macOf(nic.addr))} mtu ${nic.mtu} netns ${name} type veth peer name ${port} mtu ${nic.mtu} netns ${gateway.name}`;
+      return `link add ${nic.name} address ${formatMac(macOf(nic.addr))} mtu ${nic.mtu} netns ${ns.name} type veth peer name ${port} mtu ${nic.mtu} netns ${gateway.name}`;
     });
   }
 }

@@ -1,8 +1,8 @@
-/** Watches a simulated network: keeps packets where they are asked for, and always where and why a packet was dropped. */
+/** Watches a network of simulated NICs: keeps packets where they are asked for, and always where and why a packet was dropped. */
 import type { HookResult, Verdict } from "../../dataplane/datapath.ts";
 import type { Skb } from "../../dataplane/skb.ts";
 import type { DropRecord, HookNote, PacketRecord } from "../../scenario/lab.ts";
-import type { DropSite, SimEnv, Tap } from "../../sim/env.ts";
+import type { DropSite, FrameEnv, Tap } from "../../sim/env.ts";
 import type { Nic } from "../../sim/nic.ts";
 
 /** Drops kept with their frames; a lossy link would otherwise fill the memory. Further ones are counted. */
@@ -17,12 +17,12 @@ export class Recorder implements Tap {
   recording: boolean;
 
   /** Whose clock tells the time. */
-  env: SimEnv;
+  env: Pick<FrameEnv, "clock">;
   /** What the egress hook said of the packet that its NIC sends next. */
   private pending: HookNote | undefined;
   private pendingNic: Nic | undefined;
 
-  constructor(env: SimEnv, recording: boolean) {
+  constructor(env: Pick<FrameEnv, "clock">, recording: boolean) {
     this.env = env;
     this.recording = recording;
   }

@@ -1,0 +1,79 @@
+/**
+ * The reference at the NICs of a real host: its tables are the TypeScript twins, its hooks run where the host's TAP
+ * interfaces are read and written (tap-net.ts), and its FIB is the host's own.
+ */
+import type { FibHelper, FibParams } from "../../dataplane/datapath.ts";
+import { KernelFibHelper } from "../../dataplane/fib-helper.ts";
+import { Reference } from "../../dataplane/reference.ts";
+import type { Nic } from "../../sim/nic.ts";
+import { createTables } from "../../tables/tables.ts";
+import type { HostDataPath } from "./data-path.ts";
+import { KernelFib } from "./kernel-fib.ts";
+import type { Namespace } from "./sys.ts";
+import type { TapOwner } from "./tap-net.ts";
+
+/** Looks up in what the kernel has at that moment. */
+class LiveFib implements FibHelper {
+  private readonly kernel: KernelFib;
+  private readonly helper: KernelFibHelper;
+
+  constructor(kernel: KernelFib) {
+    this.kernel = kernel;
+    this.helper = new KernelFibHelper(kernel);
+  }
+
+  fibLookup(p: FibParams): number {
+    this.kernel.refresh();
+    return this.helper.fibLookup(p);
+  }
+}
+
+export class ReferencePath implements HostDataPath, TapOwner {
+  readonly stores = createTables();
+  private readonly ns: Namespace;
+  private readonly all: ReadonlyMap<string, Nic>;
+  private path: Reference | undefined;
+  private kernel: KernelFib | undefined;
+
+  /** `nics`: the host's, by name. */
+  constructor(ns: Namespace, nics: ReadonlyMap<string, Nic>) {
+    this.ns = ns;
+    this.all = nics;
+  }
+
+  get loaded(): boolean {
+    return this.path !== undefined;
+  }
+
+  get nics(): string[] {
+    return [...this.all.values()].filter((n) => n.dataPath !== undefined).map((n) => n.name);
+  }
+
+  attach(nic: string): void {
+    this.kernel ??= new KernelFib(this.ns);
+    this.path ??= new Reference(this.stores, new LiveFib(this.kernel));
+    this.all.get(nic)!.dataPath = this.path;
+  }
+
+  detach(nic: string): void {
+    this.all.get(nic)!.dataPath = undefined;
+  }
+
+  nicOf = (ifindex: number): string | undefined => [...this.all.values()].find((n) => n.ifindex === ifindex)?.name;
+
+  /** None: what the hooks say is recorded as they say it. */
+  readEvents(): void {}
+
+  /** An MTU may have been changed: packets that the hooks make longer are measured by it. */
+  sync(): void {
+    if (this.kernel === undefined) return;
+    this.kernel.refresh();
+    for (const nic of this.all.values()) nic.mtu = this.kernel.mtu(nic.ifindex);
+  }
+
+  close(): void {
+    for (const nic of this.all.values()) nic.dataPath = undefined;
+    this.kernel?.close();
+    this.path = this.kernel = undefined;
+  }
+}
