@@ -40,7 +40,9 @@ export class ReplayClient {
     worker.onmessage = (e: MessageEvent<Response>) => this.hear(e.data);
     worker.onerror = (e) => {
       e.preventDefault();
-      this.fail(new ReplayError({ code: "ERR_INTERNAL", message: e.message || "the simulator's worker did not start" }));
+      this.fail(
+        new ReplayError({ code: "ERR_INTERNAL", message: e.message || "the simulator's worker did not start" }),
+      );
     };
   }
 

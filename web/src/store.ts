@@ -4,7 +4,14 @@
  */
 import { batch, computed, effect, signal } from "@preact/signals";
 import type { NavTarget, OpenSource, ScenarioSource } from "../../src/replay/protocol.ts";
-import type { ErrorView, EventDetail, EventRow, JourneyView, RecordingInfo, StateView } from "../../src/replay/types.ts";
+import type {
+  ErrorView,
+  EventDetail,
+  EventRow,
+  JourneyView,
+  RecordingInfo,
+  StateView,
+} from "../../src/replay/types.ts";
 import { type Ask, Ended, type Progress, ReplayClient, ReplayError } from "./client.ts";
 import { RowCache } from "./rows.ts";
 import SimWorker from "./worker.ts?worker&inline";
@@ -255,7 +262,11 @@ export async function setFilter(text: string): Promise<void> {
   const mine = generation;
   try {
     const answer = await ask("rows", { type: "rows", filter: text || undefined, from: 0, count: 1 });
-    const place = await ask("located", { type: "locate", filter: text || undefined, index: Math.max(0, selected.value) });
+    const place = await ask("located", {
+      type: "locate",
+      filter: text || undefined,
+      index: Math.max(0, selected.value),
+    });
     if (mine !== generation) return;
     rows.reset(text);
     batch(() => {
@@ -268,6 +279,17 @@ export async function setFilter(text: string): Promise<void> {
   } catch (e) {
     if (e instanceof Ended || mine !== generation) return;
     filterError.value = { message: errorView(e).message, column: e instanceof ReplayError ? e.column : undefined };
+  }
+}
+
+/** The event in a row of the list that may not have been fetched yet. */
+export async function rowAt(row: number): Promise<EventRow | undefined> {
+  try {
+    const answer = await ask("rows", { type: "rows", filter: filter.value || undefined, from: row, count: 1 });
+    return answer.rows[0];
+  } catch (e) {
+    report(e);
+    return undefined;
   }
 }
 

@@ -44,11 +44,11 @@ export interface Layout {
   hidden: Map<string, number>;
 }
 
-export const HOST_W = 124;
-export const HOST_H = 60;
+export const HOST_W = 130;
+export const HOST_H = 70;
 const BAR = 12;
-const CABLE = 46;
-const GAP = 22;
+const CABLE = 38;
+const GAP = 18;
 const MARGIN = 14;
 /** Hosts of one side of a network that are drawn without being asked for. */
 const MAX_SIDE = 8;

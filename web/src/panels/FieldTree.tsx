@@ -132,8 +132,6 @@ export function FieldTree(props: {
         const lit = props.litByte !== undefined && field && props.litByte >= from && props.litByte < to;
         const common = {
           id: `${id}-${i}`,
-          role: "treeitem" as const,
-          "aria-selected": row.key === props.selected,
           "aria-level": (field ? 2 : 1) + layer.depth,
           style: { paddingInlineStart: `${6 + layer.depth * 14 + (field ? 18 : 0)}px` },
           onMouseEnter: () => props.onHover([from, to]),
@@ -141,11 +139,11 @@ export function FieldTree(props: {
         if (!field) {
           const open = !closed.value.has(layer.title);
           return (
-            // biome-ignore lint/a11y/useKeyWithClickEvents: the tree handles the keys of all its items
-            // biome-ignore lint/a11y/useFocusableInteractive: the tree has the focus and names its active item
             <div
               key={row.key}
               {...common}
+              role="treeitem"
+              aria-selected={row.key === props.selected}
               class="tree-layer"
               aria-expanded={open}
               data-layer={layer.layer.name}
@@ -168,18 +166,20 @@ export function FieldTree(props: {
           );
         }
         return (
-          // biome-ignore lint/a11y/useKeyWithClickEvents: as above
-          // biome-ignore lint/a11y/useFocusableInteractive: as above
           <div
             key={row.key}
             {...common}
+            role="treeitem"
+            aria-selected={row.key === props.selected}
             class={lit ? "tree-field lit" : "tree-field"}
             data-field={field.name}
             onClick={() => select(i)}
           >
             <span class="field-name">{field.name}</span>
             <span class="field-value mono">{field.text}</span>
-            <span class="field-meaning">{field.problem ? <b class="problem">⚠ {field.problem}</b> : field.meaning}</span>
+            <span class="field-meaning">
+              {field.problem ? <b class="problem">⚠ {field.problem}</b> : field.meaning}
+            </span>
           </div>
         );
       })}

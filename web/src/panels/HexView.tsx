@@ -71,7 +71,6 @@ export function HexView(props: HexProps) {
       const cls = `${mark ?? ""}${within(lit, i) ? " lit" : ""}${within(selected, i) ? " sel" : ""}${i === at ? " cur" : ""}`;
       const text = bytes[i].toString(16).padStart(2, "0");
       cells.push(
-        // biome-ignore lint/a11y/useFocusableInteractive: the grid itself has the focus and names its active cell
         <span
           key={i}
           role="gridcell"
@@ -92,8 +91,6 @@ export function HexView(props: HexProps) {
       );
     }
     body.push(
-      // biome-ignore lint/a11y/useFocusableInteractive: as above
-      // biome-ignore lint/a11y/useSemanticElements: a table would copy as a table, not as a dump
       <div key={row} role="row" class="hex-row">
         <span class="hex-off" aria-hidden="true">
           {(row * ROW).toString(16).padStart(4, "0")}
@@ -117,8 +114,8 @@ export function HexView(props: HexProps) {
         aria-activedescendant={bytes.length > 0 ? `${id}-${at}` : undefined}
         tabIndex={0}
         onKeyDown={onKeyDown}
-        onMouseOver={(e) => props.onHover?.(byteOf(e))}
-        onMouseLeave={() => props.onHover?.(undefined)}
+        onPointerOver={(e) => props.onHover?.(byteOf(e))}
+        onPointerLeave={() => props.onHover?.(undefined)}
         onClick={(e) => {
           const i = byteOf(e);
           if (i === undefined) return;

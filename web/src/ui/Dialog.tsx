@@ -19,7 +19,6 @@ export function Dialog(props: {
     };
   }, []);
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: a click on the backdrop is a shortcut; Escape and the button do the same
     <dialog
       ref={ref}
       class={props.wide ? "dialog wide" : "dialog"}

@@ -1,0 +1,299 @@
+/** What happened at the selected event: the decision check by check, the bytes before and after, the rows that changed. */
+import { useMemo, useState } from "preact/hooks";
+import type {
+  ByteRange,
+  Check,
+  CodeLink,
+  Decision as DecisionView,
+  EventDetail,
+  FrameDiff,
+  OtherSide,
+  RowChange,
+} from "../../../src/replay/types.ts";
+import * as store from "../store.ts";
+import { HexView, type Mark } from "./HexView.tsx";
+import { openCode } from "./SourceDialog.tsx";
+import { StepDetail } from "./Steps.tsx";
+
+export function Decision() {
+  const e = store.event.value;
+  const [lit, setLit] = useState<readonly [number, number] | undefined>(undefined);
+  if (!e) return <p class="empty">Nothing is selected.</p>;
+  const light = (r: ByteRange | undefined): void => setLit(r ? [r.start, r.end] : undefined);
+  return (
+    <div class="decision" data-testid="decision" data-index={e.index}>
+      <Headline event={e} />
+      {e.stepView ? <StepDetail step={e.stepView} /> : null}
+      {e.decision ? <Checks decision={e.decision} onLight={light} /> : null}
+      {e.packet ? <BeforeAfter event={e} lit={lit} /> : null}
+      {e.flow ? (
+        <section class="part">
+          <h3>The flow that netfilter keeps</h3>
+          <code class="block">{e.flow}</code>
+        </section>
+      ) : null}
+      {e.other ? <Other other={e.other} /> : null}
+      <Rows rows={e.rows} />
+    </div>
+  );
+}
+
+const PLACE: Record<EventDetail["kind"], (e: EventDetail) => string> = {
+  packet: (e) => `${e.host} ${e.nic}: packet ${e.direction === "in" ? "comes in" : "goes out"}`,
+  hook: (e) => `${e.host} ${e.nic}: ${e.hook} hook`,
+  nat: (e) => `${e.host}: netfilter${e.point ? `, ${e.point}` : ""}`,
+  drop: (e) => `${e.host}${e.nic ? ` ${e.nic}` : ""}: dropped by ${e.where ?? "the host"}`,
+  step: (e) => `Step ${e.step}`,
+  control: (e) => `${e.host}: tables change`,
+};
+
+const VERDICT: Record<string, { word: string; tone: string }> = {
+  pass: { word: "passes", tone: "pass" },
+  drop: { word: "✕ drops", tone: "drop" },
+  redirect: { word: "↪ redirects", tone: "redirect" },
+  consumed: { word: "takes the ping", tone: "pass" },
+};
+
+function Headline({ event: e }: { event: EventDetail }) {
+  const verdict = VERDICT[e.verdict ?? ""];
+  const delta = e.lengthAfter - e.length;
+  return (
+    <header class={`headline ${e.verdict ?? e.kind}`}>
+      <h2 data-testid="headline">
+        {PLACE[e.kind](e)} {verdict ? <span class={`tag ${verdict.tone}`}>{verdict.word}</span> : null}
+        {e.length > 0 && e.lengthAfter > 0 && delta !== 0 ? (
+          <span class="tag tunnel" data-testid="delta">{`${delta > 0 ? "+" : "−"}${Math.abs(delta)} bytes`}</span>
+        ) : null}
+      </h2>
+      {e.decision ? (
+        <p>
+          {sentence(e.decision.text)} <code data-testid="reason">{e.decision.reason}</code>
+        </p>
+      ) : e.reason ? (
+        <p data-testid="reason">{sentence(e.reason)}</p>
+      ) : null}
+      <p class="mono muted">{e.summary}</p>
+      {e.decision?.entry ? (
+        <p class="small">
+          Decided by <code>{e.decision.entry}</code>
+        </p>
+      ) : null}
+      {e.decision?.redirect ? <p class="small">Sent {e.decision.redirect}.</p> : null}
+      {e.decision && !e.decision.agrees ? (
+        <p class="alert" role="alert">
+          The reference decides this frame otherwise than the recorded hook did: one of the two is wrong.
+        </p>
+      ) : null}
+    </header>
+  );
+}
+
+const sentence = (text: string): string => (text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "");
+
+const OUTCOME: Record<Check["outcome"], { sign: string; word: string }> = {
+  yes: { sign: "✓", word: "yes" },
+  no: { sign: "–", word: "no" },
+  stop: { sign: "■", word: "decided here" },
+};
+
+function Checks({ decision, onLight }: { decision: DecisionView; onLight: (r: ByteRange | undefined) => void }) {
+  return (
+    <section class="part" aria-label="The decision, check by check">
+      <h3>Check by check</h3>
+      <ol class="checks" data-testid="checks">
+        {decision.checks.map((c, i) => (
+          <li
+            key={`${i} ${c.question}`}
+            class={`check ${c.outcome} ${decision.verdict}`}
+            onMouseEnter={() => onLight(c.bytes)}
+            onMouseLeave={() => onLight(undefined)}
+            onFocus={() => onLight(c.bytes)}
+            onBlur={() => onLight(undefined)}
+          >
+            <span class="sign" aria-hidden="true">
+              {OUTCOME[c.outcome].sign}
+            </span>
+            <div>
+              <p>
+                <span class="question">{c.question}</span>{" "}
+                <span class="visually-hidden">{OUTCOME[c.outcome].word}</span> {c.value ? <code>{c.value}</code> : null}
+                {c.expected ? (
+                  <span class="muted small">
+                    {" "}
+                    against <code>{c.expected}</code>
+                  </span>
+                ) : null}
+              </p>
+              {c.lookup ? (
+                <p class="lookup small">
+                  <b>{c.lookup.table}</b> [<code>{c.lookup.key}</code>]{" "}
+                  {c.lookup.entry ? (
+                    <>
+                      → <code>{c.lookup.entry}</code>
+                    </>
+                  ) : (
+                    <span class="muted">has no such entry</span>
+                  )}
+                </p>
+              ) : null}
+              <p class="links small">
+                <Code link={c.code} /> <span aria-hidden="true">·</span> <Code link={c.twin} />
+              </p>
+            </div>
+          </li>
+        ))}
+      </ol>
+      {decision.notes.length > 0 ? (
+        <ul class="notes small">
+          {decision.notes.map((n) => (
+            <li key={n.name}>
+              <code>{n.name}</code> {n.text}
+            </li>
+          ))}
+        </ul>
+      ) : null}
+    </section>
+  );
+}
+
+function Code({ link }: { link: CodeLink }) {
+  return (
+    <button type="button" class="link" title={`${link.file}: ${link.name}`} onClick={() => openCode(link)}>
+      {link.name} <span class="muted">in {link.file.split("/").pop()}</span>
+    </button>
+  );
+}
+
+function BeforeAfter({ event: e, lit }: { event: EventDetail; lit: readonly [number, number] | undefined }) {
+  const marks = useMemo(() => (e.diff ? marksOf(e.diff) : undefined), [e.diff]);
+  const { packet, after, diff } = e;
+  if (!packet) return null;
+  if (!after || !diff)
+    return (
+      <section class="part">
+        <h3>
+          The packet{" "}
+          <span class="muted">
+            {packet.frame.length} bytes, {e.verdict ? "unchanged" : "as seen here"}
+          </span>
+        </h3>
+        <HexView label="Bytes" bytes={packet.frame} lit={lit} testid="hex-before" />
+      </section>
+    );
+  return (
+    <section class="part" aria-label="Before and after" data-testid="before-after">
+      <h3>
+        Before <span class="muted">{packet.frame.length} bytes</span>
+      </h3>
+      <p class="mono muted small">{packet.summary}</p>
+      <HexView label="Bytes before" bytes={packet.frame} marks={marks?.before} lit={lit} testid="hex-before" />
+      <h3>
+        After <span class="muted">{after.frame.length} bytes</span>
+      </h3>
+      <p class="mono muted small">{after.summary}</p>
+      <HexView label="Bytes after" bytes={after.frame} marks={marks?.after} testid="hex-after" />
+      <Counts diff={diff} />
+      {diff.fields.length > 0 ? (
+        <table class="grid small" data-testid="field-changes">
+          <caption class="visually-hidden">Fields that changed</caption>
+          <thead>
+            <tr>
+              <th scope="col">Field</th>
+              <th scope="col">Before</th>
+              <th scope="col">After</th>
+            </tr>
+          </thead>
+          <tbody>
+            {diff.fields.map((f) => (
+              <tr key={`${f.layer} ${f.field}`}>
+                <th scope="row">
+                  {f.layer} {f.field}
+                </th>
+                <td class="mono">{f.before}</td>
+                <td class="mono">
+                  <ins>{f.after}</ins>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      ) : null}
+    </section>
+  );
+}
+
+const size = (ranges: readonly ByteRange[]): number => ranges.reduce((n, r) => n + r.end - r.start, 0);
+
+/** How many bytes of each kind, which is the legend of the marks as well. */
+function Counts({ diff }: { diff: FrameDiff }) {
+  const kinds: [Mark, number][] = [
+    ["added", size(diff.added)],
+    ["removed", size(diff.removed)],
+    ["changed", size(diff.changed.map((c) => c.after))],
+  ];
+  return (
+    <p class="counts small" data-testid="diff-counts">
+      {kinds
+        .filter(([, n]) => n > 0)
+        .map(([kind, n]) => (
+          <span key={kind} class={`mark ${kind}`} data-count={n} data-mark={kind}>
+            {n} {kind}
+          </span>
+        ))}
+    </p>
+  );
+}
+
+function marksOf(diff: FrameDiff): { before: Map<number, Mark>; after: Map<number, Mark> } {
+  const out = { before: new Map<number, Mark>(), after: new Map<number, Mark>() };
+  const put = (to: Map<number, Mark>, r: ByteRange, mark: Mark): void => {
+    for (let i = r.start; i < r.end; i++) to.set(i, mark);
+  };
+  for (const r of diff.removed) put(out.before, r, "removed");
+  for (const r of diff.added) put(out.after, r, "added");
+  for (const c of diff.changed) {
+    put(out.before, c.before, "changed");
+    put(out.after, c.after, "changed");
+  }
+  return out;
+}
+
+function Rows({ rows }: { rows: readonly RowChange[] }) {
+  if (rows.length === 0) return null;
+  return (
+    <section class="part" data-testid="row-changes">
+      <h3>Table rows that changed</h3>
+      <ul class="row-changes small">
+        {rows.map((r) => (
+          <li key={`${r.host} ${r.table} ${r.key}`}>
+            <b>
+              {r.host} {r.table}
+            </b>{" "}
+            <code>{r.key}</code> <span class={r.before ? (r.after ? "" : "gone") : "new"}>{r.text}</span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Other({ other }: { other: OtherSide }) {
+  return (
+    <section class="part" data-testid="other-side">
+      <h3>The same packet in {other.name}</h3>
+      <p>
+        <span class="tag">{other.verdict}</span> <code>{other.reason}</code>
+      </p>
+      {other.differences.length > 0 ? (
+        <ul class="alert">
+          {other.differences.map((d) => (
+            <li key={d}>{d}</li>
+          ))}
+        </ul>
+      ) : (
+        <p class="muted">No difference.</p>
+      )}
+      {other.frame ? <HexView label={`Bytes from ${other.name}`} bytes={other.frame} /> : null}
+    </section>
+  );
+}

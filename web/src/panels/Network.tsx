@@ -1,0 +1,295 @@
+/** The topology as a drawing, with the selected packet's way on it: numbered links, tunnels as tubes, drops marked. */
+import { useMemo } from "preact/hooks";
+import type { EventRow, HostView, StateView, TopologyView } from "../../../src/replay/types.ts";
+import { type Running, runningAt } from "../net/hosts.ts";
+import { type Action, journeyActions, journeySegments, type Segment } from "../net/journey.ts";
+import { type HostPlace, type Layout, layoutTopology } from "../net/layout.ts";
+import * as store from "../store.ts";
+import { plural } from "../ui/format.ts";
+import { useSize } from "../ui/size.ts";
+
+export function Network() {
+  const [ref, size] = useSize<HTMLDivElement>();
+  const topology = store.info.value?.topology;
+  const rows = store.journeyRows.value;
+  return (
+    <section class="panel network" aria-label="Network">
+      <div class="network-draw" ref={ref}>
+        {topology ? (
+          <Drawing topology={topology} rows={rows} wide={size.width === 0 || size.width > size.height * 1.05} />
+        ) : (
+          <p class="empty">This recording has no topology to draw.</p>
+        )}
+      </div>
+      <Legend rows={rows} />
+    </section>
+  );
+}
+
+function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; wide: boolean }) {
+  const { topology, rows, wide } = props;
+  const involved = useMemo(() => [...new Set(rows.map((r) => r.host))].sort().join(" "), [rows]);
+  const layout = useMemo(
+    () => layoutTopology(topology, wide, new Set(involved.split(" "))),
+    [topology, wide, involved],
+  );
+  const segments = useMemo(() => journeySegments(layout, rows), [layout, rows]);
+  const actions = useMemo(() => journeyActions(rows), [rows]);
+  const current = store.event.value;
+  const index = current?.index ?? -1;
+  const steps = store.info.value?.steps ?? [];
+  const running = useMemo(() => runningAt(steps, index), [steps, index]);
+  const states = store.state.value;
+  return (
+    <svg
+      viewBox={`0 0 ${layout.width} ${layout.height}`}
+      style={{ maxWidth: `${layout.width * 1.35}px`, maxHeight: `${layout.height * 1.35}px` }}
+      role="group"
+      aria-label={`Topology ${topology.name}`}
+      data-testid="topology"
+    >
+      <defs>
+        {["line", "tube"].map((kind) => (
+          <marker
+            key={kind}
+            id={`arrow-${kind}`}
+            viewBox="0 0 8 8"
+            refX="7"
+            refY="4"
+            markerWidth="9"
+            markerHeight="9"
+            markerUnits="userSpaceOnUse"
+            orient="auto"
+          >
+            <path d="M0 0.5 L8 4 L0 7.5 z" class={`arrow-${kind}`} />
+          </marker>
+        ))}
+      </defs>
+      {topology.networks.map((n) => {
+        const bar = layout.networks.get(n.name);
+        if (!bar) return null;
+        const more = layout.hidden.get(n.name);
+        return (
+          <g key={n.name} class="net" data-network={n.name}>
+            <title>{`${n.name} ${n.subnet}, gateway ${n.gateway}`}</title>
+            <rect x={bar.x} y={bar.y} width={bar.w} height={bar.h} rx="6" />
+            <text
+              class="net-label"
+              x={bar.x + bar.w / 2}
+              y={bar.y + bar.h / 2}
+              transform={wide ? `rotate(-90 ${bar.x + bar.w / 2} ${bar.y + bar.h / 2})` : undefined}
+            >
+              {`${n.name}  ${n.subnet}${more ? `  + ${more} more hosts` : ""}`}
+            </text>
+          </g>
+        );
+      })}
+      {[...layout.hosts.values()].flatMap((h) =>
+        [...h.nics].map(([nic, p]) => (
+          <line key={`${h.name}/${nic}`} class="cable" x1={p.at.x} y1={p.at.y} x2={p.tap.x} y2={p.tap.y} />
+        )),
+      )}
+      {segments.map((s) => (
+        <Way key={s.number} segment={s} at={index} />
+      ))}
+      {topology.hosts.map((h) => {
+        const place = layout.hosts.get(h.name);
+        return place ? (
+          <HostBox
+            key={h.name}
+            host={h}
+            place={place}
+            layout={layout}
+            running={running.get(h.name)}
+            state={states.find((s) => s.host === h.name)}
+            actions={actions.filter((a) => a.host === h.name)}
+            at={index}
+            current={current?.host === h.name ? (current.nic ?? "") : undefined}
+            dropped={current?.host === h.name && current.verdict === "drop"}
+          />
+        ) : null;
+      })}
+      {segments.map((s) => (
+        <Badge key={s.number} segment={s} at={index} />
+      ))}
+    </svg>
+  );
+}
+
+const time = (s: Segment, at: number): string => (s.sent > at ? "ahead" : s.received < at ? "past" : "now");
+
+function Way({ segment: s, at }: { segment: Segment; at: number }) {
+  const d = s.points.map((p, i) => `${i === 0 ? "M" : "L"}${p.x} ${p.y}`).join(" ");
+  return (
+    <g class={`way ${time(s, at)}`} data-hop={s.number} data-tunnel={s.tunnel || undefined}>
+      {s.tunnel ? <path d={d} class="tube" /> : null}
+      <path d={d} class={s.tunnel ? "line inside" : "line"} marker-end={`url(#arrow-${s.tunnel ? "tube" : "line"})`} />
+      {s.lost ? <Cross x={s.points[s.points.length - 1].x} y={s.points[s.points.length - 1].y} /> : null}
+    </g>
+  );
+}
+
+function Cross({ x, y }: { x: number; y: number }) {
+  return <path class="cross" d={`M${x - 5} ${y - 5} l10 10 M${x + 5} ${y - 5} l-10 10`} />;
+}
+
+function Badge({ segment: s, at }: { segment: Segment; at: number }) {
+  const words = `Hop ${s.number}${s.tunnel ? ", in the tunnel" : ""}${s.lost ? ", lost" : ""}`;
+  return (
+    <g
+      class={`badge-hop ${time(s, at)}${s.tunnel ? " tunnel" : ""}`}
+      role="button"
+      tabIndex={0}
+      aria-label={words}
+      onClick={() => void store.select(s.sent)}
+      onKeyDown={(e) => (e.key === "Enter" || e.key === " ") && void store.select(s.sent)}
+    >
+      <title>{words}</title>
+      <circle cx={s.badge.x} cy={s.badge.y} r="8" />
+      <text x={s.badge.x} y={s.badge.y}>
+        {s.number}
+      </text>
+    </g>
+  );
+}
+
+/** What a host's tables hold, in a few words. */
+function stateWords(state: StateView | undefined, running: Running | undefined): string[] {
+  const out: string[] = [];
+  const rows = (name: string): number => state?.tables.find((t) => t.name === name)?.total ?? 0;
+  if (running?.services.length) out.push(`http ${running.services.join(", ")}`);
+  if (running?.pingSeconds !== undefined) {
+    const tunnels = rows("TUNNEL");
+    if (tunnels > 0) out.push(plural(tunnels, "tunnel"));
+    if (running.pingSeconds > 0) out.push(`pings ${running.pingSeconds} s`);
+    if (tunnels === 0 && running.pingSeconds === 0) out.push("data path on");
+  }
+  if (rows("SESSION") > 0) out.push(plural(rows("SESSION"), "session"));
+  if (rows("conntrack") > 0) out.push(plural(rows("conntrack"), "flow"));
+  return out;
+}
+
+const ROLE: Record<HostView["role"], string> = { client: "client", proxy: "proxy", server: "server", nat: "NAT" };
+
+function HostBox(props: {
+  host: HostView;
+  place: HostPlace;
+  layout: Layout;
+  running: Running | undefined;
+  state: StateView | undefined;
+  actions: readonly Action[];
+  at: number;
+  /** NIC of the event at hand, when it is here. */
+  current: string | undefined;
+  dropped: boolean;
+}) {
+  const { host, place, actions, at } = props;
+  const words = stateWords(props.state, props.running);
+  const addrs = [...host.loopback, ...host.nics.map((n) => n.addr)];
+  const title = [
+    `${host.name}, ${ROLE[host.role]}`,
+    ...host.nics.map((n) => `${n.name} ${n.addr}/${n.prefix} mtu ${n.mtu}`),
+    ...host.loopback.map((a) => `lo ${a}`),
+    ...words,
+  ].join("\n");
+  const choose = (): void => void store.go({ to: "next-at-host", host: host.name });
+  return (
+    <g
+      class={`host ${host.role}${props.current !== undefined ? " current" : ""}${props.dropped ? " dropped" : ""}`}
+      data-host={host.name}
+      transform={`translate(${place.x} ${place.y})`}
+    >
+      <g
+        role="button"
+        tabIndex={0}
+        aria-label={`${title.replaceAll("\n", ", ")}. Go to the next event here.`}
+        onClick={choose}
+        onKeyDown={(e) => (e.key === "Enter" || e.key === " ") && choose()}
+      >
+        <title>{title}</title>
+        <rect class="box" width={place.w} height={place.h} rx="8" />
+        <text class="host-name" x="10" y="18">
+          {host.name}
+        </text>
+        <text class="host-role" x={place.w - 10} y="18">
+          {ROLE[host.role]}
+        </text>
+        <text class="host-addr" x="10" y="33">
+          {fit(addrs.join(" · "), 20)}
+        </text>
+        <text class="host-state" x="10" y="47">
+          {fit(words.join(" · "), 22)}
+        </text>
+      </g>
+      <Actions actions={actions} at={at} width={place.w} />
+      {[...place.nics].map(([nic, p]) => (
+        <circle
+          key={nic}
+          class={props.current === nic ? "nic on" : "nic"}
+          cx={p.at.x - place.x}
+          cy={p.at.y - place.y}
+          r={props.current === nic ? 6 : 3.5}
+        >
+          <title>{nic}</title>
+        </circle>
+      ))}
+    </g>
+  );
+}
+
+const fit = (text: string, max: number): string => (text.length <= max ? text : `${text.slice(0, max - 1)}…`);
+
+/** Chips at the box's lower edge; equal ones in a row are one. */
+function Actions({ actions, at, width }: { actions: readonly Action[]; at: number; width: number }) {
+  const shown = actions.filter((a, i) => i === 0 || actions[i - 1].text !== a.text).slice(0, 3);
+  let x = 8;
+  return (
+    <>
+      {shown.map((a) => {
+        const w = a.text.length * 6.1 + 10;
+        const left = x;
+        x += w + 4;
+        if (left + w > width + 14) return null;
+        return (
+          <g
+            key={a.event}
+            class={`chip ${a.tone} ${a.event > at ? "ahead" : a.event === at ? "now" : "past"}`}
+            transform={`translate(${left} 61)`}
+            role="button"
+            tabIndex={0}
+            aria-label={`${a.text}: ${a.title}`}
+            onClick={() => void store.select(a.event)}
+            onKeyDown={(e) => (e.key === "Enter" || e.key === " ") && void store.select(a.event)}
+          >
+            <title>{a.title}</title>
+            <rect width={w} height="17" rx="8.5" />
+            <text x={w / 2} y="12.2">
+              {a.text}
+            </text>
+          </g>
+        );
+      })}
+    </>
+  );
+}
+
+function Legend({ rows }: { rows: readonly EventRow[] }) {
+  const current = store.event.value;
+  if (!current) return null;
+  return (
+    <div class="legend small">
+      {rows.length > 0 ? (
+        <>
+          <span>
+            Packet <b>#{current.journey}</b>
+          </span>
+          <span class="key-line">plain</span>
+          <span class="key-tube">in the tunnel</span>
+          <span class="key-ahead">still ahead</span>
+        </>
+      ) : (
+        <span class="muted">No packet at this moment: step on, or choose one in the list.</span>
+      )}
+    </div>
+  );
+}
