@@ -11,7 +11,12 @@ import type { ReportEntry } from "../replay/document.ts";
  * Runs the case once more on the eBPF programs (`objects`: others than the built ones). Throws LabError where they cannot
  * run it.
  */
-export function counterexampleEntry({ case: found, difference }: Shrunk, name: string, objects?: Objects): ReportEntry {
+export function counterexampleEntry(
+  smallest: Pick<Shrunk, "case" | "difference">,
+  name: string,
+  objects?: Objects,
+): ReportEntry {
+  const { case: found, difference } = smallest;
   const text = JSON.stringify(caseToVector(found, name, differenceText(difference)));
   const target = openTestDataPath({ objects });
   try {

@@ -1,0 +1,45 @@
+/** Pictures of the page: the node2 scenario, at the moment in which the proxy puts the request into the tunnel. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { servePage } from "../src/cli/page-server.ts";
+import { currentScenario } from "../src/cli/serve.ts";
+import { launchBrowser, missingBrowser, SIZES } from "../test/support/chromium.ts";
+import { encapsulation, openTab } from "../test/web/page.ts";
+
+const SCENARIO = "scenarios/basic/02-node2-behind-nat.yaml";
+const THEMES = ["light", "dark"] as const;
+/** The README's picture is as wide as this, and sharp on a screen with twice the pixels. */
+const README_SIZE = { width: 1280, height: 800 };
+
+/** Writes docs/page.png; or, into `folder`, a picture of every tab in both sizes and both themes. */
+export async function takePictures(root: string, folder?: string): Promise<void> {
+  const lacks = missingBrowser();
+  if (lacks !== undefined) throw new Error(lacks);
+  const server = await servePage(0, () => currentScenario(join(root, SCENARIO)));
+  const browser = await launchBrowser();
+  try {
+    if (folder === undefined) {
+      const page = await browser.newPage({ viewport: README_SIZE, deviceScaleFactor: 1.5, reducedMotion: "reduce" });
+      await page.goto(server.url);
+      await encapsulation(page);
+      await page.screenshot({ path: join(root, "docs", "page.png"), animations: "disabled" });
+      return;
+    }
+    mkdirSync(folder, { recursive: true });
+    for (const [size, viewport] of Object.entries(SIZES))
+      for (const colorScheme of THEMES) {
+        const page = await browser.newPage({ viewport, colorScheme, reducedMotion: "reduce" });
+        await page.goto(server.url);
+        await encapsulation(page);
+        const tabs = await page.getByRole("tab").evaluateAll("tabs => tabs.map((t) => t.dataset.testid)");
+        for (const tab of tabs as string[]) {
+          await openTab(page, tab);
+          await page.screenshot({ path: join(folder, `${size}-${colorScheme}-${tab}.png`), animations: "disabled" });
+        }
+        await page.close();
+      }
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+}
