@@ -3,8 +3,6 @@
  * namespace of its own with one bridge, whose address is the gateway's: so no gateway forwards between networks, and none
  * has a way out of the lab. Every interface is made inside its namespace.
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { run } from "../../ebpf/exec.ts";
 import { libc } from "../../ebpf/libc.ts";
 import { LabError } from "../../errors.ts";
@@ -14,6 +12,7 @@ import { formatMac } from "../../wire/ethernet.ts";
 import { instanceName, labName } from "../linux/claim.ts";
 import { EbpfPath } from "../linux/ebpf-path.ts";
 import { ipBatch } from "../linux/inside.ts";
+import { requireTools } from "../linux/require.ts";
 import { configureGateway, configureHost, ipv6Off } from "../linux/settings.ts";
 import type { Site } from "../linux/site.ts";
 import { Namespace } from "../linux/sys.ts";
@@ -110,15 +109,6 @@ export class NetnsSite implements Site {
 
 /** Throws LabError where namespaces cannot be used: not Linux, not root, a program missing. */
 export function requireNetns(): void {
-  if (process.platform !== "linux" || process.geteuid?.() !== 0)
-    throw new LabError("ERR_NO_ROOT", "the netns lab makes network namespaces, which needs Linux and root", {
-      hint: "Run it with sudo, or in the simulated lab: --lab sim.",
-    });
-  const dirs = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`.split(":");
-  for (const [tool, pkg] of Object.entries(TOOLS))
-    if (!dirs.some((dir) => existsSync(join(dir, tool))))
-      throw new LabError("ERR_NO_PROGRAM", `the netns lab needs ${tool}, which is not installed`, {
-        hint: `On Debian and Ubuntu: apt-get install ${pkg}`,
-      });
+  requireTools("netns", TOOLS);
   libc();
 }
