@@ -1,0 +1,25 @@
+/** Runs a scenario in a lab and keeps what its comparison needs: the report, every frame, and what ran when. */
+import type { Lab } from "../scenario/lab.ts";
+import type { RunReport } from "../scenario/report-types.ts";
+import { runScenario } from "../scenario/runner.ts";
+import type { Scenario } from "../scenario/scenario.ts";
+import type { RealRun } from "./boxes.ts";
+import { WatchedLab } from "./watch.ts";
+
+export interface RecordedRun extends RealRun {
+  report: RunReport;
+}
+
+/** Runs it in a lab that records packets. `atEnd` may look at the lab before it is closed. The lab is closed in every case. */
+export async function recordRun(scenario: Scenario, lab: Lab, atEnd: () => void = () => {}): Promise<RecordedRun> {
+  const watched = new WatchedLab(lab);
+  try {
+    const report = await runScenario(scenario, watched);
+    const endNs = lab.now();
+    const packets = [...lab.packets()];
+    atEnd();
+    return { topology: lab.topology, packets, marks: watched.marks, endNs, report };
+  } finally {
+    await lab.close();
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * The rules: what the real side is free to choose. A comparison takes out what a rule names, and counts it; the text says
+ * what and why. A difference that no rule names stays one.
+ */
+import type { RuleUse } from "./types.ts";
+
+/** Box by box: the kernel's freedoms. */
+export const BOX_RULES = {
+  "arp-request":
+    "When a host asks for a neighbour (RFC 826), and asks again, is its own timing. What it asks must be right: its own addresses, an address on that network.",
+  "local-packet":
+    "A packet that a process of the host sent is an input: it enters the twin above IP, behind NAT of destinations. Its routing, NAT of sources, egress hook and MAC addresses are compared.",
+  "raw-frame": "A frame that the scenario sends past the stack (`send`) is an input as it is.",
+  "ip-id": "The IP ID of a packet that the kernel itself makes (echo reply, ICMP error) is any number (RFC 6864).",
+  "nat-port":
+    "Where a source port is taken, netfilter starts to look for another at a random place of its class; the port that it found is tried first, and must be free and of that class.",
+  "icmp-rate-limit":
+    "Linux sends ICMP errors to one destination at a rate of one a second after a burst of six (icmp_ratelimit); PMTU errors are not limited.",
+  "udp-no-socket":
+    "Whether a datagram finds a socket is the host's processes' matter; the port unreachable that Linux then sends is compared.",
+  "egress-refusal":
+    "A capture shows egress behind the hook, so a packet that the hook turns into an ICMP error is known by the error's quote alone: the rest of its payload is taken as zeros. The error is compared.",
+  "processor-order": "Packets of different flows may overtake one another where several processors work.",
+  "link-down": "A frame that leaves while the link is down is lost before a capture sees it.",
+  "capture-edge":
+    "A capture of several NICs ends at one NIC after the other: what leaves within 5 ms of its end may be missing.",
+} as const;
+
+/** Scenario: what the two runs may do in their own way. */
+export const SCENARIO_RULES = {
+  arp: "ARP is left out: when a host asks is its own timing.",
+  "ephemeral-port":
+    "A port that the scenario does not name is the n-th of its kind on that NIC, whatever its number: clients' ports, and ports that NAT chose.",
+  "icmp-id":
+    "The identifier of an echo request is chosen at random; requests and replies that belong together stay together.",
+  isn: "TCP's initial sequence numbers are random: sequence numbers are offsets from the first.",
+  segmentation:
+    "TCP may cut its bytes and acknowledge them as it likes (RFC 9293 section 3.8): each direction's bytes are compared as one stream, retransmissions once, with the flags SYN, FIN and RST. Windows, options and timestamps are TCP's own.",
+  "http-head":
+    "A request or response is compared by its first line up to the version or status and by its body: the header fields of curl and of Node's server are not the simulated ones.",
+  "http-drain":
+    "How much of a request or response that was given up is sent before the end is a matter of time: the shorter stream must be the longer one's beginning.",
+  "gue-ping": "GUE pings repeat by the clock: equal ones on one flow count once.",
+  retry: "A request that is sent again because time passed (an echo, a datagram, a SYN without an answer) counts once.",
+  "ip-id": "The IP ID, in an outer header a copy of the inner one, is the sender's to choose (RFC 6864).",
+  "flow-order": "Flows that ran at the same time may begin in either order.",
+  stats: "STATS counts packets and bytes, of which TCP and ARP send as they like.",
+  reason: "REASON counts packets: only which reasons there are is compared, not how often.",
+  epoch: "EPOCH, and the epoch of a session, count sweeps by the clock.",
+  ifindex: "An interface has another number on each side: its place among the host's is compared.",
+  "step-time": "When a step begins and ends, and times in what commands print.",
+} as const;
+
+export type BoxRule = keyof typeof BOX_RULES;
+export type ScenarioRule = keyof typeof SCENARIO_RULES;
+
+/** Counts the uses of rules, in the order in which they stand in their list. */
+export class RuleCounter<N extends string> {
+  private readonly texts: Readonly<Record<N, string>>;
+  private readonly counts = new Map<N, number>();
+
+  constructor(texts: Readonly<Record<N, string>>) {
+    this.texts = texts;
+  }
+
+  use(name: N, times = 1): void {
+    if (times > 0) this.counts.set(name, (this.counts.get(name) ?? 0) + times);
+  }
+
+  report(): RuleUse[] {
+    return (Object.keys(this.texts) as N[]).flatMap((name) => {
+      const count = this.counts.get(name);
+      return count === undefined ? [] : [{ name, text: this.texts[name], count }];
+    });
+  }
+}
