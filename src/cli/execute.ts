@@ -16,20 +16,36 @@ import type { Scenario } from "../scenario/scenario.ts";
 import { batched } from "../sim/sha256.ts";
 import { writeWhole } from "./write.ts";
 
-export const LAB_KINDS = ["sim", "netns"] as const;
+export const LAB_KINDS = ["sim", "netns", "docker"] as const;
 export type LabKind = (typeof LAB_KINDS)[number];
 
 /** The data path of each lab. */
-const DATA_PATH: Readonly<Record<LabKind, DataPathKind>> = { sim: "reference", netns: "ebpf" };
+const DATA_PATH: Readonly<Record<LabKind, DataPathKind>> = { sim: "reference", netns: "ebpf", docker: "ebpf" };
 
-/** Throws LabError ERR_BAD_ARGUMENT for a lab that does not have that data path, and for a prefix that it would not use. */
-export function checkPair(lab: LabKind, dataPath?: DataPathKind, prefix?: string): void {
+/** What is said of the hosts of a real lab. */
+export interface Naming {
+  prefix?: string;
+  image?: string;
+}
+
+/** Throws LabError ERR_BAD_ARGUMENT for a lab that does not have that data path, and for a name that it would not use. */
+export function checkPair(lab: LabKind, dataPath?: DataPathKind, { prefix, image }: Naming = {}): void {
+  if (lab === "docker" && dataPath === "reference")
+    throw new LabError(
+      "ERR_BAD_ARGUMENT",
+      "containers have docker's interfaces, and the reference needs TAP interfaces",
+      {
+        hint: "Leave --datapath out, or run it in namespaces: --lab netns --datapath reference.",
+      },
+    );
   if (dataPath !== undefined && dataPath !== DATA_PATH[lab])
     throw new LabError("ERR_BAD_ARGUMENT", `the lab ${lab} runs with the data path ${DATA_PATH[lab]} only`, {
       hint: `Leave --datapath out, or choose the lab: ${LAB_KINDS.map((l) => `${l} (${DATA_PATH[l]})`).join(", ")}.`,
     });
   if (prefix !== undefined && lab === "sim")
-    throw new LabError("ERR_BAD_ARGUMENT", "--prefix names what the netns lab makes; the simulated lab makes nothing");
+    throw new LabError("ERR_BAD_ARGUMENT", "--prefix names what a real lab makes; the simulated lab makes nothing");
+  if (image !== undefined && lab !== "docker")
+    throw new LabError("ERR_BAD_ARGUMENT", "--image is of containers: only the docker lab has them");
 }
 
 /** Plain data: it is sent to a worker. */
@@ -38,6 +54,8 @@ export interface Job {
   lab: LabKind;
   /** Of a real lab's names. */
   prefix?: string;
+  /** Of the docker lab's hosts. */
+  image?: string;
   /** In place of the scenario's own. */
   seed?: number;
   /** Path of the capture to write. */
@@ -122,6 +140,11 @@ function reportEntry(job: Job, report: RunReport, capture?: Uint8Array): ReportE
 async function openLab(job: Job, scenario: Scenario, record: boolean): Promise<Lab> {
   const { topology, seed } = scenario;
   if (job.lab === "sim") return new SimLab(topology, { seed, record, sha256: nodeSha256 });
+  const options = { prefix: job.prefix, record, sha256: nodeSha256 };
+  if (job.lab === "docker") {
+    const { openDockerLab } = await import("../lab/docker/lab.ts");
+    return openDockerLab(topology, { ...options, image: job.image });
+  }
   const { openNetnsLab } = await import("../lab/netns/lab.ts");
-  return openNetnsLab(topology, { prefix: job.prefix, record, sha256: nodeSha256 });
+  return openNetnsLab(topology, options);
 }

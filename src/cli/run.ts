@@ -26,6 +26,7 @@ interface RunOptions {
   lab: LabKind;
   datapath?: DataPathKind;
   prefix?: string;
+  image?: string;
 }
 
 /** As commander gives them: a report's option without a file is `true`. */
@@ -39,7 +40,8 @@ export function runCommand(): Command {
     .addOption(
       new Option("--datapath <path>", "what is at their interfaces (default: the lab's own)").choices(DATA_PATH_KINDS),
     )
-    .option("--prefix <name>", "of all names that the netns lab uses (default: the topology's name)")
+    .option("--prefix <name>", "of all names that a real lab uses (default: the topology's name)")
+    .option("--image <name>", "of the docker lab's hosts (default: guelab, see guelab image)")
     .option("--seed <n>", "seed of every random choice, in place of the scenario's", uint)
     .option("--pcap <dir>", "write a capture of each scenario into this folder, NAME.pcapng")
     .option("--trace", "print every packet on every NIC, and what the hooks made of it")
@@ -82,7 +84,7 @@ function positive(text: string): number {
 
 async function run(files: string[], options: RunOptions): Promise<number> {
   checkTargets(options);
-  checkPair(options.lab, options.datapath, options.prefix);
+  checkPair(options.lab, options.datapath, options);
   if (options.html !== undefined) checkHtmlReport(options.html);
   const paint = paintFor(process.stdout);
   const captures = options.pcap === undefined ? undefined : captureNames(files, options.pcap);
@@ -92,6 +94,7 @@ async function run(files: string[], options: RunOptions): Promise<number> {
     file,
     lab: options.lab,
     prefix: options.prefix,
+    image: options.image,
     seed: options.seed,
     pcap: captures?.[i],
     trace: options.trace ?? false,

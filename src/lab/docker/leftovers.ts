@@ -3,15 +3,11 @@
  * and nobody else's is touched.
  */
 import { rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname } from "node:path";
 import { LabError } from "../../errors.ts";
 import { labName, removeClaim, removePinsOf } from "../linux/claim.ts";
+import { hostDir } from "../live/paths.ts";
 import { docker, LAB_LABEL, settled, tryDocker } from "./cli.ts";
-
-const SOCKET_DIR = "/run/guelab-hosts";
-
-/** Folder of a host's socket, on which a live lab takes the demo's commands; the container has it as /run/guelab. */
-export const socketDir = (prefix: string, host: string): string => join(SOCKET_DIR, prefix, host);
 
 const labelled = (prefix: string): string[] => ["--filter", `label=${LAB_LABEL}=${prefix}`];
 const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);
@@ -41,7 +37,7 @@ export function removeObjects(prefix: string): void {
       });
   } finally {
     removePinsOf(prefix);
-    rmSync(join(SOCKET_DIR, prefix), { recursive: true, force: true });
+    rmSync(dirname(hostDir(prefix, "host")), { recursive: true, force: true });
   }
 }
 

@@ -18,9 +18,10 @@ import { configureHost } from "../linux/settings.ts";
 import type { Site } from "../linux/site.ts";
 import { Namespace } from "../linux/sys.ts";
 import type { World } from "../linux/world.ts";
+import { hostDir } from "../live/paths.ts";
 import { docker, dockerFor, LAB_LABEL } from "./cli.ts";
 import { openDaemonNs, refuseBridgeNf } from "./daemon.ts";
-import { refuseTaken, removeLab, removeObjects, socketDir } from "./leftovers.ts";
+import { refuseTaken, removeLab, removeObjects } from "./leftovers.ts";
 import { adoptBridge, adoptNics, nicNames } from "./nics.ts";
 import { type DockerFacts, requireDocker } from "./require.ts";
 import { refuseSubnets } from "./subnets.ts";
@@ -103,7 +104,7 @@ export class DockerSite implements Site {
   /** A container that does nothing but be there; its interfaces are made when it starts. */
   private async startHost(host: HostDef): Promise<void> {
     const name = this.name(host.name);
-    const sockets = socketDir(this.prefix, host.name);
+    const sockets = hostDir(this.prefix, host.name);
     mkdirSync(sockets, { recursive: true });
     const options = ["--name", name, "--hostname", host.name, "--network", this.name(MGMT), "--init"];
     options.push("--restart", "no", "--pull", "never", "--cap-add", "NET_ADMIN");
