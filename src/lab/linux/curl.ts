@@ -5,6 +5,7 @@ import type { HasherFactory } from "../../sim/sha256.ts";
 import type { ByteSource } from "../../sim/tcp/send-queue.ts";
 import { formatIpv4 } from "../../wire/ipv4.ts";
 import type { Namespace } from "./sys.ts";
+import { connectionClosed } from "./tcp-sockets.ts";
 
 export interface CurlRequest {
   ip: number;
@@ -20,6 +21,8 @@ export interface CurlRequest {
 /** Largest body that is given as text. */
 const TEXT_MAX = 65_536;
 const CHUNK = 65_536;
+/** A server that does not close its side of a connection that is closed is not waited for. */
+const CLOSE_MS = 1000;
 /** Marks curl's own summary among what -v prints. */
 const SUMMARY = "guelab-summary";
 
@@ -58,7 +61,9 @@ export async function curl(ns: Namespace, request: CurlRequest): Promise<HttpRes
     child.on("error", reject);
     child.on("close", (status) => resolve(status ?? 128));
   }).finally(() => ns.children.delete(child));
+  const timeNs = Math.round((performance.now() - started) * 1e6);
   const [, status = "0", localPort = "0"] = new RegExp(`${SUMMARY} (\\d+) (\\d+)`).exec(log) ?? [];
+  if (code === 0) await connectionClosed(ns, Number(localPort), CLOSE_MS);
   const reason = [...log.matchAll(/^< HTTP\/1\.1 \d{3} ?(.*?)\r?$/gm)].at(-1)?.[1] ?? "";
   return {
     status: Number(status),
@@ -67,7 +72,7 @@ export async function curl(ns: Namespace, request: CurlRequest): Promise<HttpRes
     body: size <= TEXT_MAX ? Buffer.concat(parts).toString() : undefined,
     size,
     sha256: hasher.hex(),
-    timeNs: Math.round((performance.now() - started) * 1e6),
+    timeNs,
     localPort: Number(localPort),
     error: code === 0 ? undefined : errorOf(code, log),
   };
