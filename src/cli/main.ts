@@ -17,6 +17,11 @@ const COMMANDS: readonly [name: string, summary: string, load: Loader][] = [
     "the page that shows packets, hooks and tables, in a browser on this machine",
     async () => (await import("./serve.ts")).serveCommand(),
   ],
+  [
+    "exec",
+    "run a command or a program inside a host of a lab that topo_setup left up",
+    async () => (await import("./live.ts")).execCommand(),
+  ],
   ["shell", "the demo's commands at a prompt", async () => (await import("./shell.ts")).shellCommand()],
   [
     "explain",
@@ -30,6 +35,11 @@ const COMMANDS: readonly [name: string, summary: string, load: Loader][] = [
     "fuzz",
     "compare the reference data path with the eBPF programs, packet by packet",
     async () => (await import("./fuzz.ts")).fuzzCommand(),
+  ],
+  [
+    "image",
+    "build, list and remove the image of the docker lab's hosts",
+    async () => (await import("./image.ts")).imageCommand(),
   ],
   [
     "wireshark",
@@ -47,6 +57,7 @@ export async function main(argv: string[]): Promise<number> {
     )
     .version(VERSION, "-V, --version")
     .configureHelp({ showGlobalOptions: true });
+  program.enablePositionalOptions();
   overrideExit(program, "guelab");
   const wanted = COMMANDS.find(([name]) => name === argv[0]);
   for (const [name, summary, load] of COMMANDS) {
@@ -54,20 +65,39 @@ export async function main(argv: string[]): Promise<number> {
     overrideExit(command, `guelab ${name}`);
     program.addCommand(command);
   }
+  if (wanted === undefined) await addLive(program, argv[0]);
   try {
     if (argv.length === 0) {
       program.outputHelp();
       return 2;
     }
     if (argv[0] === "help" && argv[1] !== undefined) {
-      const known = COMMANDS.some(([name]) => name === argv[1]);
-      return await main(known ? [argv[1], "--help"] : [argv[1]]);
+      return await main(argv[1].startsWith("-") ? [argv[1]] : [argv[1], "--help"]);
     }
     await program.parseAsync(argv, { from: "user" });
     return Number(process.exitCode ?? 0);
   } catch (err) {
     return failure(err);
   }
+}
+
+/** The demo's scripts, on a lab that stays up: the one that is called, or in the help the list of them. */
+async function addLive(program: Command, word: string | undefined): Promise<void> {
+  const { DAEMON_COMMAND, liveDaemonCommand } = await import("./live-daemon.ts");
+  if (word === DAEMON_COMMAND) {
+    program.addCommand(liveDaemonCommand(), { hidden: true });
+    return;
+  }
+  const { LIVE_COMMANDS, liveCommand } = await import("./live.ts");
+  const name = LIVE_COMMANDS.find((c) => c.name === word?.replace(/\.sh$/, ""))?.name;
+  if (name !== undefined) {
+    const command = liveCommand(name).alias(`${name}.sh`);
+    overrideExit(command, `guelab ${name}`);
+    program.addCommand(command, { hidden: true });
+  }
+  const width = Math.max(...LIVE_COMMANDS.map((c) => c.name.length));
+  const lines = LIVE_COMMANDS.map((c) => `  ${c.name.padEnd(width)}  ${c.summary}`);
+  program.addHelpText("after", `\nThe demo's scripts, on a lab that stays up between them:\n${lines.join("\n")}`);
 }
 
 /** Errors in guelab's own words, and thrown instead of exiting. `name` is how a user calls the command. */

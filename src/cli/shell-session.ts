@@ -4,6 +4,7 @@
  */
 import { LabError } from "../errors.ts";
 import { labTime, traceLines } from "../report/trace.ts";
+import { errorLines } from "../scenario/command-error.ts";
 import { type Completions, completions } from "../scenario/complete.ts";
 import { dropLine, mergeDrops } from "../scenario/drops.ts";
 import { helpText } from "../scenario/help.ts";
@@ -64,7 +65,7 @@ export class ShellSession {
       result = await this.dispatch(text);
     } catch (err) {
       if (!(err instanceof LabError)) throw err;
-      this.printError(text, err);
+      for (const line of errorLines(text, err)) this.print(line);
       result = "failed";
     }
     this.summarise(packets, drops);
@@ -131,17 +132,6 @@ export class ShellSession {
     this.print(`  actual:   ${actual}`);
     for (const line of detail) this.print(`    ${line}`);
     return "failed";
-  }
-
-  /** An error of a typed line: a mark under the wrong word instead of a file's name. */
-  private printError(text: string, err: LabError): void {
-    const column = err.position?.file === "command" ? err.position.column : undefined;
-    if (column !== undefined) {
-      this.print(`  ${text}`);
-      this.print(`  ${" ".repeat(column - 1)}^`);
-    }
-    this.print(`${err.message} (${err.code})`);
-    if (err.hint) for (const line of err.hint.split("\n")) this.print(`  ${line.trim()}`);
   }
 
   /** What happened in the network since the given numbers of packets and drops. */

@@ -59,7 +59,46 @@ export class Cli {
     return spawn(process.execPath, [this.path, ...args], { stdio: "ignore" });
   }
 
+  /** Starts it and listens to what it says. */
+  open(...args: string[]): OpenCli {
+    return new OpenCli(spawn(process.execPath, [this.path, ...args], { stdio: ["ignore", "pipe", "pipe"] }));
+  }
+
   close(): void {
     rmSync(this.dir, { recursive: true });
+  }
+}
+
+/** A run that goes on while the test looks at its output. */
+export class OpenCli {
+  /** Standard output and standard error, as they came. */
+  said = "";
+  /** The exit code. */
+  readonly ended: Promise<number | null>;
+  readonly child: ChildProcess;
+  private readonly watchers = new Set<() => void>();
+
+  constructor(child: ChildProcess) {
+    this.child = child;
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on("data", (chunk: Buffer) => {
+        this.said += chunk;
+        for (const look of this.watchers) look();
+      });
+    this.ended = new Promise((resolve) => child.once("close", resolve));
+  }
+
+  /** Settles when the output matches; fails when the run ends before. */
+  until(pattern: RegExp): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (!pattern.test(this.said)) return;
+        this.watchers.delete(look);
+        resolve();
+      };
+      this.watchers.add(look);
+      this.ended.then(() => reject(new Error(`it ended without ${pattern}:\n${this.said}`)));
+      look();
+    });
   }
 }

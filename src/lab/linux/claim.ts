@@ -11,8 +11,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { listInstances, unloadInstance } from "../../ebpf/load.ts";
 import { LabError } from "../../errors.ts";
-
-const CLAIM_DIR = "/run/guelab";
+import { LIVE_DIR } from "../live/paths.ts";
 
 /** `basic`; characters that a prefix cannot have become underscores. */
 export const prefixOf = (name: string): string => name.replace(/[^A-Za-z0-9_]/g, "_").slice(0, 32) || "lab";
@@ -38,8 +37,8 @@ export function claimPrefix(prefix: string, kind: Claimed): void {
     throw new LabError("ERR_PREFIX", `'${prefix}' cannot be a prefix of names`, {
       hint: "Use up to 32 letters, digits and underscores.",
     });
-  const path = join(CLAIM_DIR, prefix);
-  mkdirSync(CLAIM_DIR, { recursive: true });
+  const path = join(LIVE_DIR, prefix);
+  mkdirSync(LIVE_DIR, { recursive: true });
   const owner = readClaim(path);
   if (owner !== undefined) {
     if (isAlive(owner))
@@ -66,7 +65,10 @@ export function removePinsOf(prefix: string): void {
     if (instance.name.startsWith(instanceName(prefix, ""))) unloadInstance(instance);
 }
 
-export const removeClaim = (prefix: string): void => rmSync(join(CLAIM_DIR, prefix), { force: true });
+/** Has a lab of the prefix ever been claimed and not removed? Its process may have ended. */
+export const isClaimed = (prefix: string): boolean => readClaim(join(LIVE_DIR, prefix)) !== undefined;
+
+export const removeClaim = (prefix: string): void => rmSync(join(LIVE_DIR, prefix), { force: true });
 
 function readClaim(path: string): string | undefined {
   try {
@@ -83,9 +85,11 @@ function identity(pid: number): string {
   return `${pid} ${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]}`;
 }
 
+/** A process that has ended stays a zombie until its parent has asked for its exit code. */
 function isAlive(owner: string): boolean {
+  const pid = Number(owner.split(" ")[0]);
   try {
-    return identity(Number(owner.split(" ")[0])) === owner;
+    return identity(pid) === owner && !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch {
     return false;
   }
