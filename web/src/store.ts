@@ -125,12 +125,10 @@ export async function open(next: OpenSource, options: { at?: number } = {}): Pro
   } catch (e) {
     if (mine !== generation) return;
     batch(() => {
-      if (e instanceof Ended) {
-        phase.value = info.value ? "ready" : "choosing";
-        return;
-      }
-      failure.value = errorView(e);
-      phase.value = "failed";
+      // The worker holds one recording, and gave up the one before.
+      info.value = undefined;
+      failure.value = e instanceof Ended ? undefined : errorView(e);
+      phase.value = e instanceof Ended ? "choosing" : "failed";
     });
   } finally {
     if (mine === generation) opening = undefined;

@@ -8,10 +8,10 @@ const QUICK: readonly (readonly [string, string, string])[] = [
   ["All", "", "Every event"],
   [
     "Decisions",
-    "hook and not reason == PASS_NO_CONFIG and not reason == PASS_NO_MATCH or nat",
+    "kind == hook && !(reason == PASS_NO_CONFIG || reason == PASS_NO_MATCH) || kind == nat || kind == drop",
     "What hooks and NATs did",
   ],
-  ["Drops", "drop", "Packets that went no further"],
+  ["Drops", "verdict == drop", "Packets that went no further"],
 ];
 
 export function FilterBar() {

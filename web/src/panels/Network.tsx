@@ -215,10 +215,10 @@ function HostBox(props: {
           {ROLE[host.role]}
         </text>
         <text class="host-addr" x="10" y="33">
-          {fit(addrs.join(" · "), 20)}
+          {clip(addrs.join(" · "), 20)}
         </text>
         <text class="host-state" x="10" y="47">
-          {fit(words.join(" · "), 22)}
+          {clip(words.join(" · "), 22)}
         </text>
       </g>
       <Actions actions={actions} at={at} width={place.w} />
@@ -237,7 +237,7 @@ function HostBox(props: {
   );
 }
 
-const fit = (text: string, max: number): string => (text.length <= max ? text : `${text.slice(0, max - 1)}…`);
+const clip = (text: string, max: number): string => (text.length <= max ? text : `${text.slice(0, max - 1)}…`);
 
 /** Chips at the box's lower edge; equal ones in a row are one. */
 function Actions({ actions, at, width }: { actions: readonly Action[]; at: number; width: number }) {

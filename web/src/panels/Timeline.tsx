@@ -128,7 +128,7 @@ function useTicks(): readonly EventRow[] {
 
 async function load(events: number): Promise<EventRow[]> {
   const out: EventRow[] = [];
-  const filter = events <= ALL_TICKS ? undefined : "drop";
+  const filter = events <= ALL_TICKS ? undefined : "verdict == drop";
   for (let from = 0; from < ALL_TICKS; from += 1000) {
     const { rows, total } = await store.ask("rows", { type: "rows", filter, from, count: 1000 });
     out.push(...rows);

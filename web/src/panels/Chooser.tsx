@@ -1,0 +1,117 @@
+/** Nothing is open: what there is to open. In a report its runs; else the scenarios that come with guelab, by group. */
+import { useState } from "preact/hooks";
+import { catalogue, catalogueSource } from "../catalogue.ts";
+import { lessons, startLesson } from "../lessons/Lessons.tsx";
+import { reportDocument } from "../start.ts";
+import * as store from "../store.ts";
+
+export function Chooser() {
+  const report = reportDocument.value;
+  if (report)
+    return (
+      <main class="chooser" id="main">
+        <h1>{report.command}</h1>
+        <p class="muted">
+          {report.entries.length} runs, {report.entries.filter((e) => e.status === "failed").length} failed
+        </p>
+        <ul class="cards" data-testid="entries">
+          {report.entries.map((e) => (
+            <li key={`${e.lab} ${e.title} ${e.source.file}`}>
+              <button type="button" class="card" onClick={() => void store.open(e.source)}>
+                <span class={`tag ${e.status === "failed" ? "drop" : "pass"}`}>
+                  {e.status === "failed" ? "✕ failed" : "✓ passed"}
+                </span>
+                <b>{e.title}</b>
+                <span class="muted small">
+                  {e.lab}, {e.source.file}
+                </span>
+              </button>
+            </li>
+          ))}
+        </ul>
+      </main>
+    );
+  return (
+    <main class="chooser" id="main">
+      <h1>What happens to a packet on its way through a GUE tunnel?</h1>
+      <p class="lead">
+        Choose a scenario. It runs here, in a simulated network; then go through it packet by packet, and see what every
+        box did, which table entry decided it, and why.
+      </p>
+      <h2>Lessons</h2>
+      <ol class="cards lesson-cards" data-testid="lesson-cards">
+        {lessons.map((l) => (
+          <li key={l.id}>
+            <button type="button" class="card" onClick={() => startLesson(l.id)}>
+              {l.title}
+            </button>
+          </li>
+        ))}
+      </ol>
+      <Catalogue />
+    </main>
+  );
+}
+
+/** Names of the folders, for those who have not seen them. */
+const GROUPS: Record<string, string> = {
+  basic: "Start here",
+  attach: "Attaching the data path",
+  dso: "Direct return",
+  faults: "Bad links",
+  fwd: "Forwarding by the hooks",
+  gue: "GUE pings and NAT mappings",
+  large: "Large",
+  linux: "The Linux-only tunnel",
+  mtu: "Packets that do not fit",
+  multi: "Two services",
+  multiservice: "Services on one node",
+  ports: "Port pool",
+  security: "Wrong keys and forged packets",
+  session: "Sessions",
+  simple: "One service",
+  split: "One service, two proxies",
+};
+
+function Catalogue() {
+  const [search, setSearch] = useState("");
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = catalogue.filter((e) => words.every((w) => `${e.file} ${e.title}`.toLowerCase().includes(w)));
+  const groups = [...new Set(found.map((e) => e.group))];
+  return (
+    <>
+      <input
+        type="search"
+        aria-label="Search scenarios"
+        placeholder="Search scenarios"
+        value={search}
+        data-testid="catalogue-search"
+        onInput={(e) => setSearch(e.currentTarget.value)}
+      />
+      <div class="catalogue" data-testid="catalogue">
+        {groups.map((g) => (
+          <section key={g} class={g === "basic" ? "first" : undefined}>
+            <h2>{GROUPS[g] ?? g}</h2>
+            <ul>
+              {found
+                .filter((e) => e.group === g)
+                .map((e) => (
+                  <li key={e.file}>
+                    <button
+                      type="button"
+                      class="entry"
+                      data-file={e.file}
+                      onClick={() => void store.open(catalogueSource(e))}
+                    >
+                      {e.title}
+                    </button>
+                  </li>
+                ))}
+            </ul>
+          </section>
+        ))}
+        {found.length === 0 ? <p class="muted">No scenario has these words.</p> : null}
+      </div>
+    </>
+  );
+}
