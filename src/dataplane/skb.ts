@@ -21,6 +21,8 @@ export class Skb {
   fragMaxSize = 0;
   /** The VLAN tag that the kernel keeps beside the frame, TCI with 0x10000 set where there is one; 0 = none. */
   vlan = 0;
+  /** Number by which an observer follows the packet, copies and pieces of it included; 0 = not followed. */
+  journey = 0;
   /** Others who hold the same frame; while above 0 nobody may change it (a flooded frame in the simulator). */
   sharers = 0;
   private cachedView: DataView;
@@ -53,7 +55,7 @@ export class Skb {
     if (this.buf.length < HEADROOM + len) this.buf = new Uint8Array(HEADROOM + len);
     this.head = HEADROOM;
     this.end = HEADROOM + len;
-    this.gsoSize = this.mark = this.vlan = this.fragMaxSize = 0;
+    this.gsoSize = this.mark = this.vlan = this.fragMaxSize = this.journey = 0;
   }
 
   /** Takes a copy of a frame. */

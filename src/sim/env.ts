@@ -20,7 +20,15 @@ export interface Tap {
    * "udp", "tcp", "icmp"; `at`: the NIC or host concerned, or undefined on a link or bridge.
    */
   onDrop(where: string, reason: string, at: DropSite, skb: Skb): void;
+  /** A TC hook is about to run: the frame as it comes. */
+  beforeHook?(nic: Nic, hook: "ingress" | "egress", skb: Skb): void;
+  /** One of netfilter's hooks is about to run on host `at`, and has run: NF_ACCEPT or NF_DROP. */
+  beforeNetfilter?(at: DropSite, point: NfPoint, skb: Skb): void;
+  afterNetfilter?(at: DropSite, point: NfPoint, skb: Skb, verdict: number): void;
 }
+
+/** Netfilter's hooks, by where in the path of a packet they are. */
+export type NfPoint = "prerouting" | "input" | "forward" | "output" | "postrouting";
 
 /** Where a packet was dropped: a host, NIC, link or bridge, by name. */
 export interface DropSite {

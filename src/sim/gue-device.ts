@@ -141,6 +141,7 @@ export class FouPort implements UdpEncap {
     dev.rxPackets++;
     const from = off + GUE_BASE_HLEN;
     const inner = env.pool.get(ETH_HLEN + end - from);
+    inner.journey = skb.journey;
     setEthType(inner.buf, inner.head, ETH_P_IP);
     inner.buf.set(buf.subarray(from, end), inner.head + ETH_HLEN);
     this.host.enqueue(dev, inner);

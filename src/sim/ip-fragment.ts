@@ -57,6 +57,7 @@ export function fragment(pool: SkbPool, skb: Skb, mtu: number, emit: (fragment: 
     );
     ipSendCheck(frag.buf, to);
     frag.mark = skb.mark;
+    frag.journey = skb.journey;
     emit(frag);
   }
 }
@@ -170,6 +171,7 @@ export class Reassembler {
       this.env.pool.put(skb);
     }
     whole.ifindex = first.ifindex;
+    whole.journey = first.journey;
     wr16(whole.buf, ip + IPV4_TOT_LEN, hlen + q.total);
     wr16(whole.buf, ip + IPV4_FRAG_OFF, ipFragOff(whole.buf, ip) & IP_DF);
     ipSendCheck(whole.buf, ip);

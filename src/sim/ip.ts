@@ -33,7 +33,7 @@ import {
   setIpCheck,
   writeIpv4,
 } from "../wire/ipv4.ts";
-import type { DropSite, SimEnv } from "./env.ts";
+import type { DropSite, NfPoint, SimEnv } from "./env.ts";
 import { fragment, Reassembler } from "./ip-fragment.ts";
 import type { NetDevice } from "./nic.ts";
 import {
@@ -187,7 +187,7 @@ export class IpStack implements IpLayer {
     // Connection tracking sees whole datagrams only (nf_defrag_ipv4).
     const whole = nf.tracking && ipIsFragment(skb.buf, ip) ? this.reassembler.add(skb) : skb;
     if (whole === undefined) return;
-    if (nf.prerouting(whole.buf, whole.head + ETH_HLEN, dev.name, this.env.clock.now) === NF_DROP) {
+    if (this.netfilterHook("prerouting", whole, dev.name, "") === NF_DROP) {
       this.filtered(whole);
       return;
     }
@@ -233,7 +233,7 @@ export class IpStack implements IpLayer {
     const skb = ipIsFragment(part.buf, part.head + ETH_HLEN) ? this.reassembler.add(part) : part;
     if (skb === undefined) return;
     const ip = skb.head + ETH_HLEN;
-    if (this.netfilter.active && this.netfilter.input(skb.buf, ip, dev.name) === NF_DROP) {
+    if (this.netfilter.active && this.netfilterHook("input", skb, dev.name, "") === NF_DROP) {
       this.filtered(skb);
       return;
     }
@@ -266,7 +266,7 @@ export class IpStack implements IpLayer {
     const word = (ipTtl(buf, ip) << 8) | ipProto(buf, ip);
     setIpCheck(buf, ip, csumReplace16(ipCheck(buf, ip), word, word - 0x100));
     buf[ip + 8]--;
-    if (this.netfilter.active && this.netfilter.forward(skb.buf, ip, dev.name, dst.dev.name) === NF_DROP) {
+    if (this.netfilter.active && this.netfilterHook("forward", skb, dev.name, dst.dev.name) === NF_DROP) {
       this.filtered(skb);
       return;
     }
@@ -280,7 +280,7 @@ export class IpStack implements IpLayer {
     if (nf.active) {
       const ip = skb.head + ETH_HLEN;
       const daddr = ipDaddr(skb.buf, ip);
-      if (nf.output(skb.buf, ip, dst.dev.name, this.env.clock.now) === NF_DROP) {
+      if (this.netfilterHook("output", skb, "", dst.dev.name) === NF_DROP) {
         this.filtered(skb);
         return;
       }
@@ -295,7 +295,7 @@ export class IpStack implements IpLayer {
 
   private finish(skb: Skb, dst: Dst, mtu: number): void {
     const ip = skb.head + ETH_HLEN;
-    if (this.netfilter.active && this.netfilter.postrouting(skb.buf, ip, dst.dev.name) === NF_DROP) {
+    if (this.netfilter.active && this.netfilterHook("postrouting", skb, "", dst.dev.name) === NF_DROP) {
       this.filtered(skb);
       return;
     }
@@ -312,6 +312,31 @@ export class IpStack implements IpLayer {
   private finishFragments(skb: Skb, dst: Dst, mtu: number): void {
     fragment(this.env.pool, skb, mtu, (part) => dst.dev.xmit(part, dst.neighbour));
     this.env.pool.put(skb);
+  }
+
+  /** Runs one of netfilter's hooks on a packet, and shows it to the observer before and after. */
+  private netfilterHook(point: NfPoint, skb: Skb, inDev: string, outDev: string): number {
+    const { tap } = this.env;
+    if (tap?.beforeNetfilter !== undefined) tap.beforeNetfilter(this.site, point, skb);
+    const verdict = this.runNetfilter(point, skb.buf, skb.head + ETH_HLEN, inDev, outDev);
+    if (tap?.afterNetfilter !== undefined) tap.afterNetfilter(this.site, point, skb, verdict);
+    return verdict;
+  }
+
+  private runNetfilter(point: NfPoint, buf: Uint8Array, ip: number, inDev: string, outDev: string): number {
+    const nf = this.netfilter;
+    switch (point) {
+      case "prerouting":
+        return nf.prerouting(buf, ip, inDev, this.env.clock.now);
+      case "input":
+        return nf.input(buf, ip, inDev);
+      case "forward":
+        return nf.forward(buf, ip, inDev, outDev);
+      case "output":
+        return nf.output(buf, ip, outDev, this.env.clock.now);
+      case "postrouting":
+        return nf.postrouting(buf, ip, outDev);
+    }
   }
 
   private drop(reason: string, skb: Skb): void {

@@ -94,6 +94,7 @@ export class Nic implements NetDevice, Pluggable {
       skb = env.pool.unshare(skb);
       skb.ifindex = this.ifindex;
       const before = skb.end - skb.head;
+      if (env.tap?.beforeHook !== undefined) env.tap.beforeHook(this, "ingress", skb);
       const verdict = dp.ingress(skb);
       if (env.tap !== undefined) env.tap.onHook(this, "ingress", skb, verdict, dp.last, before);
       if (verdict === TC_ACT_SHOT) {
@@ -115,6 +116,7 @@ export class Nic implements NetDevice, Pluggable {
     const dp = this.dataPath;
     if (dp !== undefined) {
       const before = skb.end - skb.head;
+      if (env.tap?.beforeHook !== undefined) env.tap.beforeHook(this, "egress", skb);
       const verdict = dp.egress(skb);
       if (env.tap !== undefined) env.tap.onHook(this, "egress", skb, verdict, dp.last, before);
       if (verdict === TC_ACT_SHOT) {

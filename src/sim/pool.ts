@@ -44,6 +44,7 @@ export class SkbPool {
     skb.gsoSize = from.gsoSize;
     skb.mark = from.mark;
     skb.vlan = from.vlan;
+    skb.journey = from.journey;
     return skb;
   }
 }

@@ -6,10 +6,10 @@ import { LabError } from "../../errors.ts";
 import type { Command } from "../../scenario/command.ts";
 import type { CommandResult, DropRecord, Lab, PacketRecord } from "../../scenario/lab.ts";
 import type { Topology } from "../../scenario/topology.ts";
-import { SimEnv } from "../../sim/env.ts";
+import { SimEnv, type Tap } from "../../sim/env.ts";
 import { type HasherFactory, sha256 } from "../../sim/sha256.ts";
 import { MS, SEC } from "../../sim/types.ts";
-import type { TableStores } from "../../tables/tables.ts";
+import type { TableStores, Tables } from "../../tables/tables.ts";
 import { conntrackLines } from "./commands/host.ts";
 import { HANDLERS } from "./commands/index.ts";
 import { pingProxies } from "./commands/topology.ts";
@@ -31,6 +31,17 @@ export interface SimLabOptions {
    * ends the call, while what a command began goes on in the network. Without it time passes in one go.
    */
   pause?: () => Promise<void>;
+  /** Sees everything that happens, tables included. */
+  watch?: LabWatch;
+}
+
+/** An observer of the whole lab. The topology may come up more than once. */
+export interface LabWatch {
+  /** Tables of a host, which the observer knows all writes to. */
+  tables(host: string): Tables;
+  /** The network is built; what happens until `ready` is the setup's own check. Returns the tap: it must call `recorder`. */
+  setup(world: World, recorder: Tap): Tap;
+  ready(): void;
 }
 
 /** Events from one pause to the next: some milliseconds. */
@@ -51,6 +62,7 @@ export class SimLab implements Lab {
   private readonly seed: number;
   private readonly record: boolean;
   private readonly pause: (() => Promise<void>) | undefined;
+  private readonly watch: LabWatch | undefined;
   private env: SimEnv;
   private up: World | undefined;
 
@@ -61,6 +73,7 @@ export class SimLab implements Lab {
     this.env = new SimEnv(this.seed);
     this.record = opts.record ?? false;
     this.pause = opts.pause;
+    this.watch = opts.watch;
     this.recorder = new Recorder(this.env, this.record);
     if (opts.down !== true) this.setUp();
   }
@@ -87,10 +100,11 @@ export class SimLab implements Lab {
     const env = new SimEnv(this.seed);
     // Time goes on where the world before it ended.
     env.clock.run(this.env.clock.now);
-    env.tap = this.recorder;
     this.recorder.env = env;
     this.env = env;
-    const world = new World(env, this.topology);
+    const { watch } = this;
+    const world = new World(env, this.topology, watch && ((host) => watch.tables(host)));
+    env.tap = watch?.setup(world, this.recorder) ?? this.recorder;
     this.up = world;
     // The check is part of the setup, not of what the user wants to see.
     this.recorder.recording = false;
@@ -98,6 +112,7 @@ export class SimLab implements Lab {
     env.clock.runUntil(() => check.settled, env.clock.now + COMMAND_LIMIT_NS);
     const failed = check.value();
     this.recorder.recording = this.record;
+    this.watch?.ready();
     if (failed.length === 0) return;
     this.tearDown();
     throw new LabError("ERR_LAB_CHECK", `no answer from PROXY_IP: ${failed.join(", ")}`, {

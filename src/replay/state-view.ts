@@ -1,0 +1,121 @@
+/** Tables and flows at an event as rows of text, and what changed with it. */
+import { fieldNames, type TableRow, tableRow } from "../scenario/table-rows.ts";
+import { TABLE_NAMES, TABLES } from "../tables/schema.ts";
+import { createTables, type Tables } from "../tables/tables.ts";
+import { FLOW_COLUMNS, flowExpires, flowRow } from "./flow.ts";
+import type { Journal, JournalTable, RowHistory, TableHistory } from "./journal.ts";
+import { isCounter } from "./table-writer.ts";
+import type { RowChange, StateRow, StateTable, StateView } from "./types.ts";
+
+/** Rows of one table that are shown; those that changed are among them in any case. */
+const MAX_ROWS = 1000;
+const FLOW_DOC = "connection tracking: original tuple -> reply tuple";
+
+/** A row's text; `nowNs` gives the seconds that a flow has left. */
+function textOf(table: TableHistory, key: Uint8Array, value: Uint8Array, nowNs: number): TableRow {
+  return table.name === "conntrack" ? flowRow(value, nowNs) : tableRow(table.name, key, value);
+}
+
+/** A row that a journal's value number stands for; undefined for none, and for a flow whose time is up. */
+function rowAt(journal: Journal, row: RowHistory, value: number, nowNs: number): TableRow | undefined {
+  if (value === 0) return undefined;
+  const bytes = journal.values.get(value);
+  if (row.table.name === "conntrack" && flowExpires(bytes) <= nowNs) return undefined;
+  return textOf(row.table, row.key, bytes, nowNs);
+}
+
+/** All tables of one host that have rows, or lost one, right after event `index`. */
+export function stateView(journal: Journal, host: string, index: number, nowNs: number): StateView {
+  const tables: StateTable[] = [];
+  for (const name of [...TABLE_NAMES, "conntrack"] as JournalTable[]) {
+    const history = journal.hosts.get(host)?.get(name);
+    const table = history && tableView(journal, history, index, nowNs);
+    if (table && table.rows.length + table.removed.length > 0) tables.push(table);
+  }
+  return { host, index, timeNs: nowNs, tables };
+}
+
+function tableView(journal: Journal, table: TableHistory, index: number, nowNs: number): StateTable {
+  const { name } = table;
+  const columns = name === "conntrack" ? FLOW_COLUMNS : fieldNames(name);
+  const out: StateTable = {
+    name,
+    doc: name === "conntrack" ? FLOW_DOC : TABLES[name].doc,
+    columns,
+    rows: [],
+    removed: [],
+    total: 0,
+  };
+  const cellsOf = (row: TableRow): string[] => columns.map((c) => row.fields[c]);
+  for (const row of table.rows) {
+    const changed = row.changedAt(index);
+    const value = row.at(index);
+    if (value === 0 && !changed) continue;
+    if (!changed && out.rows.length >= MAX_ROWS) {
+      out.total++;
+      continue;
+    }
+    const now = rowAt(journal, row, value, nowNs);
+    const was = changed ? rowAt(journal, row, row.at(index - 1), nowNs) : undefined;
+    if (was && was.key !== now?.key) out.removed.push({ key: was.key, cells: cellsOf(was) });
+    if (now === undefined || (name === "REASON" && now.fields.count === "0")) continue;
+    out.total++;
+    out.rows.push(stateRow(now, was?.key === now.key ? was : undefined, changed, cellsOf));
+  }
+  if (name !== "REASON") out.rows.sort((a, b) => compareKeys(a.key, b.key));
+  return out;
+}
+
+function stateRow(
+  now: TableRow,
+  was: TableRow | undefined,
+  marked: boolean,
+  cellsOf: (r: TableRow) => string[],
+): StateRow {
+  const cells = cellsOf(now);
+  const old = was && cellsOf(was);
+  const changed = cells.flatMap((cell, i) => (marked && (old === undefined || old[i] !== cell) ? [i] : []));
+  return { key: now.key, cells, mark: !marked ? "" : was === undefined ? "new" : "changed", changed };
+}
+
+let collator: ((a: string, b: string) => number) | undefined;
+function compareKeys(a: string, b: string): number {
+  collator ??= new Intl.Collator("en", { numeric: true }).compare;
+  return collator(a, b);
+}
+
+/** What changed with event `index`, counters last. */
+export function rowChanges(journal: Journal, index: number, nowNs: number): RowChange[] {
+  const out = journal.changesAt(index).flatMap((row) => {
+    const was = rowAt(journal, row, row.at(index - 1), nowNs);
+    const now = rowAt(journal, row, row.at(index), nowNs);
+    const { host, name: table } = row.table;
+    // A slot of conntrack that another flow took over, or a flow that ran out before.
+    if (was && now && was.key !== now.key)
+      return [change(host, table, was, undefined), change(host, table, undefined, now)];
+    return was === undefined && now === undefined ? [] : [change(host, table, was, now)];
+  });
+  return out.sort((a, b) => Number(isCounter(a.table)) - Number(isCounter(b.table)));
+}
+
+function change(host: string, table: JournalTable, was: TableRow | undefined, now: TableRow | undefined): RowChange {
+  const key = (now ?? was)?.key ?? "";
+  const parts = Object.entries((now ?? was)?.fields ?? {}).flatMap(([f, v]) => {
+    if (now === undefined) return [];
+    if (was === undefined) return [`${f} ${v}`];
+    return was.fields[f] === v ? [] : [`${f} ${was.fields[f]} -> ${v}`];
+  });
+  const text = now === undefined ? "removed" : was === undefined ? `added: ${parts.join(", ")}` : parts.join(", ");
+  return { host, table, key, before: was?.fields, after: now?.fields, text };
+}
+
+/** A host's tables as they were right after event `index`, for the data path to run on. */
+export function tablesAt(journal: Journal, host: string, index: number): Tables {
+  const tables = createTables();
+  for (const name of TABLE_NAMES)
+    for (const row of journal.hosts.get(host)?.get(name)?.rows ?? []) {
+      const value = row.at(index);
+      if (value !== 0) tables[name].update(row.key, journal.values.get(value));
+    }
+  return tables;
+}

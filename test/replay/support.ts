@@ -1,0 +1,18 @@
+/** Recordings of the catalogue's scenarios. */
+import { resolve } from "node:path";
+import { type RecordOptions, recordScenario } from "../../src/replay/record.ts";
+import type { Recording } from "../../src/replay/recording.ts";
+import type { ScenarioSource, WhatIf } from "../../src/replay/protocol.ts";
+import { loadScenarioFiles } from "../../src/scenario/load.ts";
+
+export const SCENARIOS = resolve(import.meta.dirname, "../../scenarios");
+
+/** A scenario of the catalogue, `basic/02-node2-behind-nat`, as a source. */
+export function sourceOf(name: string, changes?: WhatIf[]): ScenarioSource {
+  const { files, error } = loadScenarioFiles(resolve(SCENARIOS, `${name}.yaml`));
+  if (error) throw error;
+  return { kind: "scenario", ...files, changes };
+}
+
+export const record = (name: string, options?: RecordOptions, changes?: WhatIf[]): Promise<Recording> =>
+  recordScenario(sourceOf(name, changes), options);
