@@ -19,8 +19,12 @@ import { writeWhole } from "./write.ts";
 export const LAB_KINDS = ["sim", "netns", "docker"] as const;
 export type LabKind = (typeof LAB_KINDS)[number];
 
-/** The data path of each lab. */
-const DATA_PATH: Readonly<Record<LabKind, DataPathKind>> = { sim: "reference", netns: "ebpf", docker: "ebpf" };
+/** What each lab can have at its hosts' interfaces; the first is what it has when nothing is said. */
+const DATA_PATHS: Readonly<Record<LabKind, readonly DataPathKind[]>> = {
+  sim: ["reference"],
+  netns: ["ebpf", "reference"],
+  docker: ["ebpf"],
+};
 
 /** What is said of the hosts of a real lab. */
 export interface Naming {
@@ -38,10 +42,14 @@ export function checkPair(lab: LabKind, dataPath?: DataPathKind, { prefix, image
         hint: "Leave --datapath out, or run it in namespaces: --lab netns --datapath reference.",
       },
     );
-  if (dataPath !== undefined && dataPath !== DATA_PATH[lab])
-    throw new LabError("ERR_BAD_ARGUMENT", `the lab ${lab} runs with the data path ${DATA_PATH[lab]} only`, {
-      hint: `Leave --datapath out, or choose the lab: ${LAB_KINDS.map((l) => `${l} (${DATA_PATH[l]})`).join(", ")}.`,
-    });
+  if (dataPath !== undefined && !DATA_PATHS[lab].includes(dataPath))
+    throw new LabError(
+      "ERR_BAD_ARGUMENT",
+      `the lab ${lab} runs with the data path ${DATA_PATHS[lab].join(", ")} only`,
+      {
+        hint: `Leave --datapath out, or choose the lab: ${LAB_KINDS.map((l) => `${l} (${DATA_PATHS[l].join(", ")})`).join(", ")}.`,
+      },
+    );
   if (prefix !== undefined && lab === "sim")
     throw new LabError("ERR_BAD_ARGUMENT", "--prefix names what a real lab makes; the simulated lab makes nothing");
   if (image !== undefined && lab !== "docker")
@@ -52,6 +60,8 @@ export function checkPair(lab: LabKind, dataPath?: DataPathKind, { prefix, image
 export interface Job {
   file: string;
   lab: LabKind;
+  /** By default the lab's own. */
+  dataPath?: DataPathKind;
   /** Of a real lab's names. */
   prefix?: string;
   /** Of the docker lab's hosts. */
@@ -146,5 +156,5 @@ async function openLab(job: Job, scenario: Scenario, record: boolean): Promise<L
     return openDockerLab(topology, { ...options, image: job.image });
   }
   const { openNetnsLab } = await import("../lab/netns/lab.ts");
-  return openNetnsLab(topology, options);
+  return openNetnsLab(topology, { ...options, dataPath: job.dataPath });
 }

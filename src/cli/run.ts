@@ -93,6 +93,7 @@ async function run(files: string[], options: RunOptions): Promise<number> {
   const jobs: Job[] = files.map((file, i) => ({
     file,
     lab: options.lab,
+    dataPath: options.datapath,
     prefix: options.prefix,
     image: options.image,
     seed: options.seed,
