@@ -46,6 +46,11 @@ const COMMANDS: readonly [name: string, summary: string, load: Loader][] = [
     "install or remove the dissector for Wireshark and tshark",
     async () => (await import("./wireshark.ts")).wiresharkCommand(),
   ],
+  [
+    "lesson",
+    "learn how GUE proxying works, with questions that a run answers",
+    async () => (await import("./lesson.ts")).lessonCommand(),
+  ],
   ["schema", "print the JSON schema of scenario files", async () => (await import("./schema.ts")).schemaCommand()],
 ];
 

@@ -33,7 +33,16 @@ const BY_TABLE: Record<string, TableName> = {
   dnat: "DNAT",
   snat: "SNAT",
 };
-const SUBJECTS = [...Object.keys(BY_TABLE), "table", "reason", "epoch", "ports", "conntrack", "drops"];
+/** First words of a line of state. */
+export const STATE_SUBJECTS: readonly string[] = [
+  ...Object.keys(BY_TABLE),
+  "table",
+  "reason",
+  "epoch",
+  "ports",
+  "conntrack",
+  "drops",
+];
 const UNRESOLVED = "0.0.0.0:0";
 
 /** Compiles a line. Throws LabError ERR_EXPECT_SYNTAX or ERR_HOST_UNKNOWN with the column of the wrong word. */
@@ -54,7 +63,7 @@ class StateParser {
   }
 
   parse(): StateCheck {
-    const subject = this.take("what to look at", `One of ${SUBJECTS.join(", ")}.`);
+    const subject = this.take("what to look at", `One of ${STATE_SUBJECTS.join(", ")}.`);
     const table = Object.hasOwn(BY_TABLE, subject) ? BY_TABLE[subject] : undefined;
     if (table) return this.table(this.host(), table);
     if (subject === "table") {
@@ -68,7 +77,7 @@ class StateParser {
     if (subject === "drops") return this.drops();
     return this.fail(
       `nothing is called "${subject}"`,
-      didYouMean(subject, SUBJECTS, `It is one of ${SUBJECTS.join(", ")}.`),
+      didYouMean(subject, STATE_SUBJECTS, `It is one of ${STATE_SUBJECTS.join(", ")}.`),
     );
   }
 
