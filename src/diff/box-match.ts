@@ -17,6 +17,8 @@ import type { CommandMark } from "./watch.ts";
 
 /** What a capture of several NICs may lack at its end. */
 const EDGE_NS = 5_000_000;
+/** A box sends what it forwards and answers within this time, however busy the machine is. */
+const LATE_NS = 200_000_000;
 const PORT_UNREACHABLE = 0x0303;
 const FRAG_NEEDED = 0x0304;
 
@@ -134,7 +136,7 @@ export class BoxMatcher {
   private goesOut(packet: PacketRecord): void {
     const { host, nic, frame } = packet;
     const label = `${host}/${nic}`;
-    if (this.takeMade(label, frame)) return;
+    if (this.takeMade(label, packet)) return;
     const twin = this.net.twin(host);
     if (ethType(frame, 0) === ETH_P_ARP && this.isRequest(twin, nic, frame)) {
       this.rules.use("arp-request");
@@ -149,7 +151,7 @@ export class BoxMatcher {
     if (datagram !== undefined) {
       this.net.refuse(host, datagram);
       this.collect();
-      if (this.takeMade(label, frame)) {
+      if (this.takeMade(label, packet)) {
         this.rules.use("udp-no-socket");
         return;
       }
@@ -165,7 +167,7 @@ export class BoxMatcher {
     this.collect();
     this.local++;
     this.rules.use("local-packet");
-    if (!this.takeMade(label, frame)) this.wait(packet, "what the box's own process sent left its twin otherwise");
+    if (!this.takeMade(label, packet)) this.wait(packet, "what the box's own process sent left its twin otherwise");
   }
 
   private wait(packet: PacketRecord, why: string): void {
@@ -196,16 +198,11 @@ export class BoxMatcher {
   }
 
   /** Takes the first frame that the twin made and that is this one. */
-  private takeMade(label: string, frame: Uint8Array): boolean {
+  private takeMade(label: string, { frame, timeNs }: PacketRecord): boolean {
     const queue = this.made.get(label) ?? [];
-    const at = queue.findIndex((m) => this.isSame(frame, m));
+    const at = queue.findIndex((m) => timeNs - m.timeNs <= LATE_NS && this.isSame(frame, m));
     if (at < 0) return false;
-    // Within a flow the order counts: a frame that overtook one of its own flow is not this one.
-    const flow = flowOf(frame);
-    for (let i = 0; i < at; i++) {
-      if (flowOf(queue[i].frame) === flow) return false;
-    }
-    if (at > 0) this.rules.use("processor-order");
+    if (queue.slice(0, at).some((m) => timeNs - m.timeNs <= LATE_NS)) this.rules.use("processor-order");
     const [m] = queue.splice(at, 1);
     this.matched(m);
     return true;

@@ -14,7 +14,7 @@ import { PortAhead } from "./port-ahead.ts";
 import { BOX_RULES, type BoxRule, RuleCounter } from "./rules.ts";
 import { TwinNetwork } from "./twin.ts";
 import { applyCommand, changesTwin, effectNs } from "./twin-commands.ts";
-import { KEPT_DIFFERENCES, type LevelReport } from "./types.ts";
+import { type Difference, KEPT_DIFFERENCES, type LevelReport } from "./types.ts";
 import type { CommandMark } from "./watch.ts";
 
 /** What is known of a run of a real lab. */
@@ -36,10 +36,22 @@ interface Span {
 
 /** `prepare` is called for each network of twins before it is used: tests put a fault there. */
 export function compareBoxes(run: RealRun, prepare: (net: TwinNetwork) => void = () => {}): LevelReport {
-  const rules = new RuleCounter<BoxRule>(BOX_RULES);
-  const matchers = spans(run).map((span) => replay(run, span, rules, prepare));
-  const differences = matchers.flatMap((m) => m.differences);
-  differences.sort((a, b) => (a.timeNs ?? 0) - (b.timeNs ?? 0));
+  let best = replayAll(run, new Map(), prepare);
+  const effects = new Map<CommandMark, number>();
+  // A frame that met a command half done: whether before or after its effect, only the outcome tells.
+  for (let round = 0; round < MAX_ROUNDS && best.differences.length > 0; round++) {
+    const mark = duringWhich(run, best.differences[0], effects);
+    if (mark === undefined) break;
+    for (const timeNs of moments(run, mark)) {
+      const tried = replayAll(run, new Map([...effects, [mark, timeNs]]), prepare);
+      if (tried.differences.length >= best.differences.length) continue;
+      best = tried;
+      effects.set(mark, timeNs);
+    }
+    if (!effects.has(mark)) break;
+    best.rules.use("command-moment", effects.size);
+  }
+  const { matchers, differences, rules } = best;
   const sum = (of: (m: BoxMatcher) => number): number => matchers.reduce((total, m) => total + of(m), 0);
   return {
     level: "b",
@@ -60,6 +72,49 @@ export function compareBoxes(run: RealRun, prepare: (net: TwinNetwork) => void =
   };
 }
 
+/** Commands whose moment is looked for. */
+const MAX_ROUNDS = 4;
+/** Moments that are tried within one command. */
+const MAX_MOMENTS = 16;
+
+type Effects = ReadonlyMap<CommandMark, number>;
+
+interface Replay {
+  matchers: BoxMatcher[];
+  differences: Difference[];
+  rules: RuleCounter<BoxRule>;
+}
+
+function replayAll(run: RealRun, effects: Effects, prepare: (net: TwinNetwork) => void): Replay {
+  const rules = new RuleCounter<BoxRule>(BOX_RULES);
+  const matchers = spans(run).map((span) => replay(run, span, rules, effects, prepare));
+  const differences = matchers.flatMap((m) => m.differences);
+  differences.sort((a, b) => (a.timeNs ?? 0) - (b.timeNs ?? 0));
+  return { matchers, differences, rules };
+}
+
+const hostOf = ({ command }: CommandMark): unknown => command.host ?? command.args.node;
+
+/** The command that was changing the host while the difference arose; undefined where none was. */
+function duringWhich(run: RealRun, { where, timeNs }: Difference, tried: Effects): CommandMark | undefined {
+  if (timeNs === undefined) return undefined;
+  return run.marks.find(
+    (m) =>
+      !tried.has(m) &&
+      m.refused === undefined &&
+      changesTwin(m.command) &&
+      hostOf(m) === where.split("/")[0] &&
+      m.startNs <= timeNs &&
+      timeNs <= m.endNs,
+  );
+}
+
+/** The begin of a command, its end, and between the host's frames in it. */
+function moments({ packets }: RealRun, mark: CommandMark): number[] {
+  const within = packets.filter((p) => p.host === hostOf(mark) && p.timeNs > mark.startNs && p.timeNs < mark.endNs);
+  return [mark.startNs, mark.endNs, ...within.slice(0, MAX_MOMENTS).map((p) => p.timeNs + 1)];
+}
+
 function spans({ marks, endNs }: RealRun): Span[] {
   const out: Span[] = [{ fromNs: Number.NEGATIVE_INFINITY, toNs: endNs }];
   for (const { command, startNs, refused } of marks) {
@@ -74,15 +129,17 @@ function replay(
   run: RealRun,
   span: Span,
   rules: RuleCounter<BoxRule>,
+  effects: Effects,
   prepare: (net: TwinNetwork) => void,
 ): BoxMatcher {
+  const when = (mark: CommandMark): number => effects.get(mark) ?? effectNs(mark);
   // Each NIC's ring is read on its own: the order of all is that of time.
   const packets = run.packets.filter((p) => p.timeNs >= span.fromNs && p.timeNs <= span.toNs);
   packets.sort((a, b) => a.timeNs - b.timeNs);
   const commands = run.marks
     .filter((m) => m.refused === undefined && changesTwin(m.command))
-    .filter((m) => effectNs(m) >= span.fromNs && effectNs(m) <= span.toNs)
-    .sort((a, b) => effectNs(a) - effectNs(b));
+    .filter((m) => when(m) >= span.fromNs && when(m) <= span.toNs)
+    .sort((a, b) => when(a) - when(b));
   const ahead = new PortAhead(packets, () => rules.use("nat-port"));
   const net = new TwinNetwork(run.topology, ahead.choose, Math.max(0, packets[0]?.timeNs ?? 0));
   for (const n of neighbours(run.topology, packets)) net.setNeighbour(n.label, n.addr, n.mac);
@@ -90,16 +147,17 @@ function replay(
   const matcher = new BoxMatcher(net, rules, run.marks, ahead);
   let next = 0;
   for (const [i, packet] of packets.entries()) {
-    for (; next < commands.length && effectNs(commands[next]) <= packet.timeNs; next++) apply(matcher, commands[next]);
+    for (; next < commands.length && when(commands[next]) <= packet.timeNs; next++)
+      apply(matcher, commands[next], when(commands[next]));
     matcher.step(i, packet);
   }
-  for (; next < commands.length; next++) apply(matcher, commands[next]);
+  for (; next < commands.length; next++) apply(matcher, commands[next], when(commands[next]));
   matcher.finish(span.toNs);
   return matcher;
 }
 
-function apply(matcher: BoxMatcher, mark: CommandMark): void {
-  matcher.pass(effectNs(mark));
+function apply(matcher: BoxMatcher, mark: CommandMark, timeNs: number): void {
+  matcher.pass(timeNs);
   try {
     applyCommand(matcher.net, mark.command);
   } catch (err) {

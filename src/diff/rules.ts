@@ -20,8 +20,11 @@ export const BOX_RULES = {
     "Whether a datagram finds a socket is the host's processes' matter; the port unreachable that Linux then sends is compared.",
   "egress-refusal":
     "A capture shows egress behind the hook, so a packet that the hook turns into an ICMP error is known by the error's quote alone: the rest of its payload is taken as zeros. The error is compared.",
-  "processor-order": "Packets of different flows may overtake one another where several processors work.",
+  "processor-order":
+    "Packets may overtake one another where several processors work (a process that moves to another takes its packets along); none by more than 200 ms.",
   "link-down": "A frame that leaves while the link is down is lost before a capture sees it.",
+  "command-moment":
+    "A command takes some time to change a host, and a frame meanwhile meets the state before or after: the moment within the command that fits all frames is taken.",
   "capture-edge":
     "A capture of several NICs ends at one NIC after the other: what leaves within 5 ms of its end may be missing.",
 } as const;
