@@ -99,7 +99,7 @@ const FRAMES = `(async () => {
 /** Clicks on a button; each time until the details of the event that it leads to are on the screen. */
 const clicks = (testid: string): string => `(async () => {
   const button = document.querySelector('[data-testid="${testid}"]');
-  const shown = () => document.querySelector('[data-testid="decision"]').dataset.index;
+  const shown = () => document.querySelector('[data-testid="detail"]').dataset.index;
   const times = [];
   for (let i = 0; i < ${STEPS}; i++) {
     const before = shown();

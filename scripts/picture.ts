@@ -30,7 +30,7 @@ export async function takePictures(root: string, folder?: string): Promise<void>
       for (const colorScheme of THEMES) {
         const page = await browser.newPage({ viewport, colorScheme, reducedMotion: "reduce" });
         await page.goto(server.url);
-        await encapsulation(page);
+        await encapsulation(page, size === "phone");
         const tabs = await page.getByRole("tab").evaluateAll("tabs => tabs.map((t) => t.dataset.testid)");
         for (const tab of tabs as string[]) {
           await openTab(page, tab);

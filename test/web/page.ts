@@ -31,7 +31,7 @@ export async function selectFirst(page: Page, text: string): Promise<void> {
   const row = rows(page).first();
   const index = await row.getAttribute("data-index");
   await row.click();
-  await page.locator(`[data-testid="decision"][data-index="${index}"]`).waitFor({ state: "attached" });
+  await page.locator(`[data-testid="detail"][data-index="${index}"]`).waitFor({ state: "attached" });
 }
 
 /** Shows a tab by its test id, `tab-tables`. */
@@ -41,8 +41,9 @@ export async function openTab(page: Page, testid: string): Promise<void> {
   await page.locator(`[data-testid="${testid}"][aria-selected="true"]`).waitFor();
 }
 
-/** The moment in which egw puts the first request of the node2 scenario into the tunnel, all events in the list. */
-export async function encapsulation(page: Page): Promise<void> {
+/** The moment in which egw puts the first request of the node2 scenario into the tunnel, all events in the list. A phone shows one panel. */
+export async function encapsulation(page: Page, phone = false): Promise<void> {
+  if (phone) await page.getByTestId("phone-packets").click();
   await opened(page);
   await selectFirst(page, "host == egw and reason == PASS_ENCAP");
   await filter(page, "");
