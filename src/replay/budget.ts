@@ -1,10 +1,10 @@
-/** Ends a run that has grown too long: by events, packets, wall time, or because someone asked. */
+/** Ends a run that has grown too long: by events, packets, memory, wall time, or because someone asked. */
 import { LabError } from "../errors.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Budget } from "./protocol.ts";
 import type { Truncation } from "./types.ts";
 
-const DEFAULTS = { maxEvents: 2_000_000, maxPackets: 500_000, maxMs: 60_000 } as const;
+const DEFAULTS = { maxEvents: 2_000_000, maxPackets: 500_000, maxMs: 60_000, maxBytes: 512 << 20 } as const;
 
 export class BudgetWatch {
   /** Why the run was ended, once it was. */
@@ -29,6 +29,8 @@ export class BudgetWatch {
     if (this.cancelled) this.end("cancelled", "the run was cancelled");
     if (log.length >= limits.maxEvents) this.end("events", `the run was ended after ${log.length} events`);
     if (log.packets >= limits.maxPackets) this.end("packets", `the run was ended after ${log.packets} packets`);
+    if (log.frames.bytes >= limits.maxBytes)
+      this.end("memory", `the run was ended with ${limits.maxBytes >> 20} MB of packets`);
     if (this.clock() - this.start >= limits.maxMs) this.end("time", `the run was ended after ${seconds} s`);
   }
 

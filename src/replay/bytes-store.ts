@@ -6,6 +6,7 @@ const CHUNK = 1 << 20;
 export class BytesStore {
   private readonly chunks: Uint8Array[] = [];
   private used = CHUNK;
+  private held = 0;
   private readonly chunkOf = int32();
   private readonly offsets = int32();
   private readonly lengths = int32();
@@ -23,7 +24,7 @@ export class BytesStore {
 
   /** Bytes of memory held. */
   get bytes(): number {
-    return this.chunks.reduce((sum, c) => sum + c.length, 0) + 3 * this.offsets.bytes;
+    return this.held + 3 * this.offsets.bytes;
   }
 
   /** Keeps a copy of `from[start, end)`. */
@@ -31,6 +32,7 @@ export class BytesStore {
     const len = end - start;
     if (this.used + len > CHUNK) {
       this.chunks.push(new Uint8Array(Math.max(CHUNK, len)));
+      this.held += Math.max(CHUNK, len);
       this.used = 0;
     }
     const chunk = this.chunks[this.chunks.length - 1];

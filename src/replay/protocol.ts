@@ -66,6 +66,8 @@ export interface Budget {
   maxPackets?: number;
   /** Wall time of the run, ms, by the clock that the worker's host supplies. Default 60,000. */
   maxMs?: number;
+  /** Memory that packets take, bytes. Default 512 MB. */
+  maxBytes?: number;
 }
 
 /** Where to go from an event; `filter` narrows every one of them but `time` and `step`. */

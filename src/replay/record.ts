@@ -71,7 +71,7 @@ export async function recordScenario(source: ScenarioSource, options: RecordOpti
     // A change may break an expectation on purpose: what comes then is what one wants to see.
     const keepGoing = (source.changes ?? []).length > 0;
     const report = await runScenario(scenario, lab, recorder.onRun, { keepGoing });
-    recorder.flushOutside();
+    recorder.stop();
     const { title, description = "", file } = scenario;
     const { text } = changed.source;
     const about = { title, description, file, text, seed, changes: changed.descriptions, truncated: budget.ended };

@@ -59,6 +59,12 @@ export class SimRecorder implements LabWatch, Tap {
     this.live = true;
   }
 
+  /** Nothing that happens from now on is recorded: the lab is being taken down. */
+  stop(): void {
+    this.flushOutside();
+    this.live = false;
+  }
+
   /** What the runner tells. */
   readonly onRun = (event: RunEvent): void => {
     const { log } = this;
@@ -150,7 +156,8 @@ export class SimRecorder implements LabWatch, Tap {
     if (same && changes === 0) return;
     const e = this.start(KIND.nat, at.label, skb);
     e.where = log.strings.add(point);
-    e.frame = log.frames.add(scratch, 0, scratchLen);
+    const last = this.lastFrame.data[e.journey];
+    e.frame = log.frames.same(last, scratch, 0, scratchLen) ? last : log.frames.add(scratch, 0, scratchLen);
     if (!same) e.after = log.frames.add(scratch, scratchLen, scratchLen + len);
     e.ifindex = flow + 1;
     e.changes = changes;

@@ -6,6 +6,7 @@ import type { PacketRecord } from "../scenario/lab.ts";
 import type { RunReport } from "../scenario/report-types.ts";
 import type { Topology } from "../scenario/topology.ts";
 import { REASON_NAMES, REASONS } from "../tables/reasons.ts";
+import { formatIpv4 } from "../wire/ipv4.ts";
 import { summary } from "../wire/summary.ts";
 import { tellChecks } from "./checks.ts";
 import { type EventLog, KIND, SIDE_IN, SIDE_OUT, VERDICTS } from "./event-log.ts";
@@ -14,6 +15,7 @@ import { parseDisplayFilter } from "./filter.ts";
 import { compileFilter, type EventTest, filterEvents } from "./filter-run.ts";
 import { type HookInput, RecordedFib, runHook } from "./hook-run.ts";
 import type { Journal } from "./journal.ts";
+import { JourneyIndex } from "./journey-index.ts";
 import { frameDiff, packetDetail } from "./packet.ts";
 import { rowChanges, stateView, tablesAt } from "./state-view.ts";
 import { stepViews } from "./step-views.ts";
@@ -55,7 +57,7 @@ export class Recording {
   private readonly summaries: (string | undefined)[] = [];
   private readonly lowered: (string | undefined)[] = [];
   private facts: Facts | undefined;
-  private journeys: Map<number, number[]> | undefined;
+  private readonly journeys: JourneyIndex;
   /** The filter that was asked for last, and what it lets through. */
   private filtered = { text: "", events: new Int32Array(0) as Int32Array, ready: false };
 
@@ -66,6 +68,7 @@ export class Recording {
     this.journal = journal;
     this.report = report;
     this.proxies = proxyNames(parts.topology);
+    this.journeys = new JourneyIndex(log);
     const kinds = Object.fromEntries(EVENT_KINDS.map((k) => [k, 0])) as Record<EventKind, number>;
     for (let i = 0; i < log.length; i++) kinds[EVENT_KINDS[log.kind.data[i]]]++;
     this.info = {
@@ -96,8 +99,7 @@ export class Recording {
 
   /** Whether a filter lets an event through. */
   test(filter: string): EventTest {
-    this.facts ??= new Facts(this.log.frames);
-    const subject = { log: this.log, facts: this.facts, frameText: (frame: number) => this.lower(frame) };
+    const subject = { log: this.log, facts: this.factsOf(), frameText: (frame: number) => this.lower(frame) };
     return compileFilter(parseDisplayFilter(filter), subject);
   }
 
@@ -133,7 +135,7 @@ export class Recording {
       row.note = `dropped by ${row.where}: ${row.reason}`;
     } else if (kind === KIND.nat) {
       row.point = log.strings.get(log.where.data[index]);
-      row.note = after > 0 ? `${row.point}: translated` : `${row.point}: the flow changed`;
+      row.note = `${row.point}: ${after > 0 ? this.translation(frame, after) : "the flow changed"}`;
     } else if (kind === KIND.step) {
       row.summary = log.strings.get(log.reason.data[index]);
       const end = log.failed.data[index] === 1 ? "failed" : "ends";
@@ -174,17 +176,7 @@ export class Recording {
   /** A packet's way; empty where there is no such journey. */
   journey(id: number): JourneyView {
     const { log } = this;
-    if (this.journeys === undefined) {
-      this.journeys = new Map();
-      for (let i = 0; i < log.length; i++) {
-        const j = log.journey.data[i];
-        if (j === 0) continue;
-        const list = this.journeys.get(j);
-        if (list === undefined) this.journeys.set(j, [i]);
-        else list.push(i);
-      }
-    }
-    const events = this.journeys.get(id) ?? [];
+    const events = this.journeys.events(id);
     const view: JourneyView = { id, parent: id <= log.journeys ? log.parents.data[id] : 0, events, hops: [] };
     for (const i of events) {
       const [host, nic = ""] = log.strings.get(log.place.data[i]).split("/");
@@ -312,13 +304,41 @@ export class Recording {
 
   private addIds(row: EventRow, index: number, frame: number): void {
     const { log } = this;
-    this.facts ??= new Facts(log.frames);
+    const facts = this.factsOf();
     const ids = log.tunnel.data[index] >= 0;
-    const tunnel = ids ? log.tunnel.data[index] : this.facts.tunnel(frame);
+    const tunnel = ids ? log.tunnel.data[index] : facts.tunnel(frame);
     if (tunnel < 0) return;
     row.tunnel = tunnel;
-    row.group = ids ? log.group.data[index] : this.facts.group(frame);
-    row.service = ids ? log.service.data[index] : this.facts.service(frame);
+    row.group = ids ? log.group.data[index] : facts.group(frame);
+    row.service = ids ? log.service.data[index] : facts.service(frame);
+  }
+
+  /** `destination 172.1.0.5:6000 -> 172.2.0.3:6000`, of the outer header. */
+  private translation(before: number, after: number): string {
+    const facts = this.factsOf();
+    const end = (frame: number, i: number): string => {
+      const port = facts.port(frame, i);
+      return `${formatIpv4(facts.addr(frame, i))}${port > 0 ? `:${port}` : ""}`;
+    };
+    const changes = ["source", "destination"].flatMap((name, i) =>
+      end(before, i) === end(after, i) ? [] : [`${name} ${end(before, i)} -> ${end(after, i)}`],
+    );
+    return changes.join(", ") || "the packet is translated";
+  }
+
+  private factsOf(): Facts {
+    return (this.facts ??= new Facts(this.log.frames));
+  }
+
+  /** Makes filters fast from the first one on, for frames [from, to). Returns false when there are no more. */
+  warm(from: number, to: number): boolean {
+    const end = Math.min(to, this.log.frames.count);
+    const facts = this.factsOf();
+    for (let frame = Math.max(1, from); frame < end; frame++) {
+      facts.protosOf(frame);
+      this.lower(frame);
+    }
+    return to < this.log.frames.count;
   }
 
   private controlSummary(index: number): string {

@@ -12,6 +12,8 @@ import { applyWhatIf } from "./what-if.ts";
 
 /** Rows in one answer. */
 const MAX_ROWS = 1000;
+/** Frames prepared in one go: some milliseconds. */
+const WARM_FRAMES = 500;
 /** Time between two reports of progress, ms. */
 const PROGRESS_MS = 100;
 
@@ -91,6 +93,7 @@ class Server implements ReplayServer {
       case "open":
         this.recording = undefined;
         this.recording = await openSource(request.source, this.optionsOf(request));
+        void this.warm(this.recording);
         return { id, type: "opened", info: this.recording.info };
       case "what-if": {
         const { source, descriptions } = applyWhatIf(request.source, request.changes);
@@ -120,6 +123,15 @@ class Server implements ReplayServer {
       case "pcapng":
         return { id, type: "pcapng", bytes: this.opened().pcapng(request.filter) };
     }
+  }
+
+  /** Prepares for filters while nothing else is to be done. */
+  private async warm(recording: Recording): Promise<void> {
+    const { pause } = this.host;
+    if (pause === undefined) return;
+    let from = 0;
+    do await pause();
+    while (this.recording === recording && recording.warm(from, (from += WARM_FRAMES)));
   }
 
   private opened(): Recording {

@@ -13,7 +13,7 @@ import type { TableName } from "../tables/schema.ts";
 import type { LayerNode } from "../wire/dissect-types.ts";
 
 /**
- * `packet`: a frame on a NIC. `hook`: a TC hook has decided. `nat`: netfilter changed a packet. `drop`: a packet went no
+ * `packet`: a frame on a NIC. `hook`: a TC hook has decided. `nat`: netfilter changed a packet or its flow. `drop`: a packet went no
  * further, other than by a hook. `step`: a step of the scenario begins or ends. `control`: table rows or flows changed outside of
  * a packet's way (a command, the sweep, a timeout).
  */
@@ -262,7 +262,7 @@ export interface TopologyView {
 
 /** Why a run was ended before its end. */
 export interface Truncation {
-  reason: "events" | "packets" | "time" | "cancelled";
+  reason: "events" | "packets" | "memory" | "time" | "cancelled";
   message: string;
 }
 
