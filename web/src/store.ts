@@ -273,7 +273,6 @@ export async function setFilter(text: string): Promise<void> {
       rowTotal.value = answer.total;
       selectedRow.value = place.hidden ? -1 : place.row;
     });
-    notice.value = `${answer.total} of ${info.value?.events ?? 0} events`;
   } catch (e) {
     if (e instanceof Ended || mine !== generation) return;
     filterError.value = { message: errorView(e).message, column: e instanceof ReplayError ? e.column : undefined };

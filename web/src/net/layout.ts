@@ -45,11 +45,11 @@ export interface Layout {
 }
 
 export const HOST_W = 130;
-export const HOST_H = 70;
+export const HOST_H = 84;
 const BAR = 12;
 const CABLE = 38;
 const GAP = 18;
-const MARGIN = 14;
+const MARGIN = 16;
 /** Hosts of one side of a network that are drawn without being asked for. */
 const MAX_SIDE = 8;
 

@@ -39,15 +39,17 @@ export function Chooser() {
         box did, which table entry decided it, and why.
       </p>
       <h2>Lessons</h2>
-      <ol class="cards lesson-cards" data-testid="lesson-cards">
-        {lessons.map((l) => (
+      <ul class="cards lesson-cards" data-testid="lesson-cards">
+        {lessons.map((l, i) => (
           <li key={l.id}>
             <button type="button" class="card" onClick={() => startLesson(l.id)}>
-              {l.title}
+              <span>
+                <span class="muted">{i + 1}</span> {l.title}
+              </span>
             </button>
           </li>
         ))}
-      </ol>
+      </ul>
       <Catalogue />
     </main>
   );
@@ -76,7 +78,9 @@ const GROUPS: Record<string, string> = {
 function Catalogue() {
   const [search, setSearch] = useState("");
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = catalogue.filter((e) => words.every((w) => `${e.file} ${e.title}`.toLowerCase().includes(w)));
+  const found = catalogue.filter(
+    (e) => e.group !== "lessons" && words.every((w) => `${e.file} ${e.title}`.toLowerCase().includes(w)),
+  );
   const groups = [...new Set(found.map((e) => e.group))];
   return (
     <>

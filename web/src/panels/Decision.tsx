@@ -14,6 +14,7 @@ import * as store from "../store.ts";
 import { HexView, type Mark } from "./HexView.tsx";
 import { openCode } from "./SourceDialog.tsx";
 import { StepDetail } from "./Steps.tsx";
+import { Strips } from "./Strips.tsx";
 
 export function Decision() {
   const e = store.event.value;
@@ -23,6 +24,7 @@ export function Decision() {
   return (
     <div class="decision" data-testid="decision" data-index={e.index}>
       <Headline event={e} />
+      {e.packet && e.after && e.diff ? <Strips before={e.packet} after={e.after} diff={e.diff} /> : null}
       {e.stepView ? <StepDetail step={e.stepView} /> : null}
       {e.decision ? <Checks decision={e.decision} onLight={light} /> : null}
       {e.packet ? <BeforeAfter event={e} lit={lit} /> : null}
@@ -114,16 +116,22 @@ function Checks({ decision, onLight }: { decision: DecisionView; onLight: (r: By
               {OUTCOME[c.outcome].sign}
             </span>
             <div>
-              <p>
-                <span class="question">{c.question}</span>{" "}
-                <span class="visually-hidden">{OUTCOME[c.outcome].word}</span> {c.value ? <code>{c.value}</code> : null}
-                {c.expected ? (
-                  <span class="muted small">
-                    {" "}
-                    against <code>{c.expected}</code>
-                  </span>
-                ) : null}
-              </p>
+              <div class="check-line">
+                <p>
+                  <span class="check-q">{c.question}</span>{" "}
+                  <span class="visually-hidden">{OUTCOME[c.outcome].word}</span>{" "}
+                  {c.value ? <code>{c.value}</code> : null}
+                  {c.expected ? (
+                    <span class="muted small">
+                      {" "}
+                      against <code>{c.expected}</code>
+                    </span>
+                  ) : null}
+                </p>
+                <span class="links">
+                  <Code link={c.code} text={c.code.name} /> <Code link={c.twin} text="C" />
+                </span>
+              </div>
               {c.lookup ? (
                 <p class="lookup small">
                   <b>{c.lookup.table}</b> [<code>{c.lookup.key}</code>]{" "}
@@ -136,9 +144,6 @@ function Checks({ decision, onLight }: { decision: DecisionView; onLight: (r: By
                   )}
                 </p>
               ) : null}
-              <p class="links small">
-                <Code link={c.code} /> <span aria-hidden="true">·</span> <Code link={c.twin} />
-              </p>
             </div>
           </li>
         ))}
@@ -156,10 +161,11 @@ function Checks({ decision, onLight }: { decision: DecisionView; onLight: (r: By
   );
 }
 
-function Code({ link }: { link: CodeLink }) {
+function Code({ link, text }: { link: CodeLink; text: string }) {
+  const where = `${link.file}: ${link.name}`;
   return (
-    <button type="button" class="link" title={`${link.file}: ${link.name}`} onClick={() => openCode(link)}>
-      {link.name} <span class="muted">in {link.file.split("/").pop()}</span>
+    <button type="button" class="link" title={where} aria-label={`Source of ${where}`} onClick={() => openCode(link)}>
+      {text}
     </button>
   );
 }

@@ -111,7 +111,7 @@ function Line(props: { row: number; total: number; id: string; scaled: number; t
   if (!r)
     return (
       <div
-        class="row loading"
+        class="row r-loading"
         role="option"
         aria-selected="false"
         aria-setsize={props.total}
@@ -126,7 +126,7 @@ function Line(props: { row: number; total: number; id: string; scaled: number; t
   const same = r.journey > 0 && r.journey === store.event.value?.journey;
   return (
     <div
-      class={`row ${r.kind}${selected ? " selected" : ""}${same ? " same" : ""}${r.verdict === "drop" ? " dropped" : ""}`}
+      class={`row r-${r.kind}${selected ? " selected" : ""}${same ? " same" : ""}${r.verdict === "drop" ? " dropped" : ""}`}
       role="option"
       id={props.id}
       aria-selected={selected}

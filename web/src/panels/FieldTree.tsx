@@ -45,7 +45,12 @@ function gist(layer: LayerNode): string {
     const group = text("group id") ?? text("group");
     return service ? `group ${group}, service ${service}` : "";
   }
-  return pair("source", "destination") || pair("source port", "destination port") || `${layer.length} bytes`;
+  return (
+    pair("source", "destination") ||
+    pair("source address", "destination address") ||
+    pair("source port", "destination port") ||
+    `${layer.length} bytes`
+  );
 }
 
 interface Row {

@@ -74,7 +74,7 @@ export function FilterBar() {
             {label}
           </button>
         ))}
-        <span id="filter-count" class="muted small" data-testid="filter-count">
+        <span id="filter-count" class="muted small" role="status" data-testid="filter-count">
           {total === all ? count(all) : `${count(total)} / ${count(all)}`}
         </span>
       </div>

@@ -75,9 +75,9 @@ function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; wid
             <rect x={bar.x} y={bar.y} width={bar.w} height={bar.h} rx="6" />
             <text
               class="net-label"
-              x={bar.x + bar.w / 2}
-              y={bar.y + bar.h / 2}
-              transform={wide ? `rotate(-90 ${bar.x + bar.w / 2} ${bar.y + bar.h / 2})` : undefined}
+              x={wide ? bar.x + bar.w / 2 : bar.x + 2}
+              y={bar.y - 4}
+              text-anchor={wide ? "middle" : "start"}
             >
               {`${n.name}  ${n.subnet}${more ? `  + ${more} more hosts` : ""}`}
             </text>
@@ -185,6 +185,9 @@ function HostBox(props: {
 }) {
   const { host, place, actions, at } = props;
   const words = stateWords(props.state, props.running);
+  // What it serves on one line, what it keeps on the other.
+  const serves = words.filter((w) => w.startsWith("http"));
+  const lines = [serves, words.filter((w) => !serves.includes(w))].map((l) => l.join(" · ")).filter(Boolean);
   const addrs = [...host.loopback, ...host.nics.map((n) => n.addr)];
   const title = [
     `${host.name}, ${ROLE[host.role]}`,
@@ -208,17 +211,20 @@ function HostBox(props: {
       >
         <title>{title}</title>
         <rect class="box" width={place.w} height={place.h} rx="8" />
-        <text class="host-name" x="10" y="18">
+        <text class="host-name" x="8" y="18">
           {host.name}
         </text>
-        <text class="host-role" x={place.w - 10} y="18">
+        <text class="host-role" x={place.w - 8} y="18">
           {ROLE[host.role]}
         </text>
-        <text class="host-addr" x="10" y="33">
-          {clip(addrs.join(" · "), 20)}
+        <text class="host-addr" x="8" y="33">
+          {clip(addrs.join(" · "), 22)}
         </text>
-        <text class="host-state" x="10" y="47">
-          {clip(words.join(" · "), 22)}
+        <text class="host-state" x="8" y="48">
+          {clip(lines[0], 25)}
+        </text>
+        <text class="host-state" x="8" y="61">
+          {clip(lines[1], 25)}
         </text>
       </g>
       <Actions actions={actions} at={at} width={place.w} />
@@ -237,7 +243,8 @@ function HostBox(props: {
   );
 }
 
-const clip = (text: string, max: number): string => (text.length <= max ? text : `${text.slice(0, max - 1)}…`);
+const clip = (text: string | undefined, max: number): string =>
+  text === undefined || text.length <= max ? (text ?? "") : `${text.slice(0, max - 1)}…`;
 
 /** Chips at the box's lower edge; equal ones in a row are one. */
 function Actions({ actions, at, width }: { actions: readonly Action[]; at: number; width: number }) {
@@ -254,7 +261,7 @@ function Actions({ actions, at, width }: { actions: readonly Action[]; at: numbe
           <g
             key={a.event}
             class={`chip ${a.tone} ${a.event > at ? "ahead" : a.event === at ? "now" : "past"}`}
-            transform={`translate(${left} 61)`}
+            transform={`translate(${left} 75)`}
             role="button"
             tabIndex={0}
             aria-label={`${a.text}: ${a.title}`}

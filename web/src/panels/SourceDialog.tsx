@@ -52,7 +52,6 @@ export function SourceDialog() {
           {lines.map((line, i) => {
             const inside = range !== undefined && i >= range[0] && i <= range[1];
             return (
-              // biome-ignore lint/suspicious/noArrayIndexKey: lines of a file that does not change
               <div
                 key={i}
                 class={inside ? "src-line on" : "src-line"}

@@ -64,7 +64,6 @@ function Table({ host, table: t }: { host: string; table: StateTable }) {
       <h3>
         {t.name} <span class="muted small">{t.doc}</span>
       </h3>
-      {/* biome-ignore lint/a11y/useAriaPropsSupportedByRole: a scrolling region with a name */}
       <div class="scroll-x" role="region" tabIndex={0} aria-label={`${t.name} of ${host}`}>
         <table class="grid small">
           <thead>
@@ -72,6 +71,7 @@ function Table({ host, table: t }: { host: string; table: StateTable }) {
               <th scope="col" class="mark-col">
                 <span class="visually-hidden">Change</span>
               </th>
+              <th scope="col">key</th>
               {t.columns.map((c) => (
                 <th key={c} scope="col">
                   {c}
@@ -83,6 +83,9 @@ function Table({ host, table: t }: { host: string; table: StateTable }) {
             {t.rows.map((r) => (
               <tr key={r.key} class={r.mark} data-mark={r.mark || undefined}>
                 <td class="mark-col">{r.mark === "new" ? "new" : r.mark === "changed" ? "chg" : ""}</td>
+                <th scope="row" class="mono">
+                  {r.key}
+                </th>
                 {r.cells.map((cell, i) => (
                   <td key={t.columns[i]} class={r.changed.includes(i) ? "mono cell-changed" : "mono"}>
                     {cell}
@@ -93,6 +96,9 @@ function Table({ host, table: t }: { host: string; table: StateTable }) {
             {t.removed.map((r) => (
               <tr key={`gone ${r.key}`} class="gone" data-mark="removed">
                 <td class="mark-col">gone</td>
+                <th scope="row" class="mono">
+                  <del>{r.key}</del>
+                </th>
                 {r.cells.map((cell, i) => (
                   <td key={t.columns[i]} class="mono">
                     <del>{cell}</del>

@@ -36,10 +36,10 @@ export function Toolbar() {
   return (
     <div class="toolbar" role="toolbar" aria-label="Moving in time">
       <div class="group">
-        <Go label="First event" text="⏮" target={{ to: "first" }} />
+        <Go label="First event" text="|◀" target={{ to: "first" }} />
         <Go label="Back one event" text="◀ Back" target={{ to: "previous" }} testid="back" />
         <Go label="Next event" text="Next ▶" target={{ to: "next" }} testid="next" primary />
-        <Go label="Last event" text="⏭" target={{ to: "last" }} />
+        <Go label="Last event" text="▶|" target={{ to: "last" }} />
       </div>
       <div class="group" role="group" aria-label="This packet's way">
         <span class="group-label">Packet</span>
