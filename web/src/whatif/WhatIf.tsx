@@ -1,0 +1,204 @@
+/** What if: changes to the run with undo, the scenario's text to edit, and what to take along - a link, the packets, the file. */
+import { signal } from "@preact/signals";
+import { useId } from "preact/hooks";
+import { LabError } from "../../../src/errors.ts";
+import { copyText, downloadPcapng, downloadScenario, shareLink } from "../share.ts";
+import * as store from "../store.ts";
+import { Controls, DragGhost } from "./Controls.tsx";
+import * as draft from "./draft.ts";
+import { Editor, flush } from "./Editor.tsx";
+import "./whatif.css";
+
+export function WhatIf() {
+  const source = store.scenario.value;
+  if (!source)
+    return (
+      <div class="whatif" data-testid="whatif">
+        <p class="muted">This was recorded, not run here: it can be looked at, not changed.</p>
+        <Take />
+      </div>
+    );
+  return (
+    <div class="whatif" data-testid="whatif">
+      <Changes />
+      <Controls />
+      <EditorPart file={source.file} />
+      <Take />
+      <DragGhost />
+    </div>
+  );
+}
+
+function Changes() {
+  const changes = draft.changes.value;
+  const done = store.info.value?.changes ?? [];
+  if (changes.length === 0 && !draft.differs.value)
+    return <p class="muted">Change something, and the scenario runs again at once.</p>;
+  return (
+    <section class="changes-part" aria-label="Changes">
+      {changes.length > 0 ? (
+        <ol class="change-list" data-testid="changes">
+          {changes.map((change, i) => (
+            <li key={i}>
+              <span>{done.length === changes.length ? done[i] : draft.words(change)}</span>
+              <button
+                type="button"
+                class="plain"
+                aria-label={`Undo: ${draft.words(change)}`}
+                data-testid={`undo-${i}`}
+                onClick={() => {
+                  flush();
+                  draft.undo(i);
+                }}
+              >
+                Undo
+              </button>
+            </li>
+          ))}
+        </ol>
+      ) : null}
+      <div class="row">
+        {changes.length > 0 ? (
+          <button type="button" data-testid="write-down" onClick={draft.writeDown}>
+            Write into the text
+          </button>
+        ) : null}
+        <button type="button" data-testid="reset" onClick={draft.reset}>
+          Back to the original
+        </button>
+      </div>
+    </section>
+  );
+}
+
+function EditorPart({ file }: { file: string }) {
+  const id = useId();
+  const names = ["", ...draft.topologyNames.value];
+  const { problem } = draft.checked.value;
+  const place = problem?.position;
+  const shown = names.includes(draft.shown.value) ? draft.shown.value : "";
+  const other = place?.file.endsWith(".cfg") ? place.file : "";
+  return (
+    <section class="editor-part" aria-labelledby={id}>
+      <div class="row editor-head">
+        <h3 id={id}>Text</h3>
+        <div class="row" role="group" aria-label="File">
+          {names.map((name) => (
+            <button
+              key={name}
+              type="button"
+              class="chip"
+              aria-pressed={name === shown}
+              data-testid={name === "" ? "file-scenario" : "file-topology"}
+              onClick={() => {
+                flush();
+                draft.shown.value = name;
+              }}
+            >
+              {name === "" ? "Scenario" : name}
+            </button>
+          ))}
+        </div>
+        <button
+          type="button"
+          class={draft.edited.value ? "primary" : undefined}
+          data-testid="run"
+          disabled={problem !== undefined}
+          title="Run (Ctrl+Enter)"
+          onClick={() => {
+            flush();
+            draft.run();
+          }}
+        >
+          Run again
+        </button>
+      </div>
+      <Editor file={file} label={shown === "" ? "Scenario" : `Topology ${shown}`} />
+      <div role="status" data-testid="problem" class={problem ? "problem" : undefined}>
+        {problem ? (
+          <>
+            <p>
+              {place ? (
+                <span class="mono">
+                  {other ? `${other}:` : ""}
+                  {place.line}:{place.column}{" "}
+                </span>
+              ) : null}
+              {problem.message}
+            </p>
+            {problem.hint ? <p class="small">{problem.hint}</p> : null}
+            {other && other !== shown && names.includes(other) ? (
+              <button
+                type="button"
+                onClick={() => {
+                  draft.shown.value = other;
+                }}
+              >
+                Show {other}
+              </button>
+            ) : null}
+          </>
+        ) : null}
+      </div>
+    </section>
+  );
+}
+
+/** A link that the clipboard did not take. */
+const shownLink = signal("");
+
+async function copyLink(): Promise<void> {
+  shownLink.value = "";
+  const link = await shareLink();
+  if (link === undefined) return;
+  if (await copyText(link))
+    store.notice.value = "The link is copied. It holds all of this: scenario, changes, event, filter.";
+  else shownLink.value = link;
+}
+
+/** Says what went wrong instead of leaving it unseen. */
+async function tried(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (err) {
+    const hint = err instanceof LabError && err.hint ? ` ${err.hint}` : "";
+    store.notice.value = `${err instanceof Error ? err.message : String(err)}.${hint}`;
+  }
+}
+
+function Take() {
+  const isScenario = store.scenario.value !== undefined;
+  return (
+    <section class="take" aria-label="Take along">
+      <h3>Take along</h3>
+      <div class="row">
+        {isScenario ? (
+          <>
+            <button type="button" data-testid="copy-link" onClick={() => void tried(copyLink())}>
+              Copy a link
+            </button>
+            <button type="button" data-testid="download-scenario" onClick={downloadScenario}>
+              Download the scenario
+            </button>
+          </>
+        ) : null}
+        <button type="button" data-testid="download-pcapng" onClick={() => void tried(downloadPcapng())}>
+          Download the packets{store.filter.value ? " that the filter shows" : ""} (pcapng)
+        </button>
+      </div>
+      {shownLink.value ? (
+        <label class="link-out">
+          <span class="small">The browser keeps the clipboard to itself here. Copy the link from this field:</span>
+          <input
+            type="text"
+            class="mono"
+            readOnly
+            value={shownLink.value}
+            data-testid="link"
+            onFocus={(e) => e.currentTarget.select()}
+          />
+        </label>
+      ) : null}
+    </section>
+  );
+}
