@@ -1,9 +1,9 @@
 /** The path without True Ingress on the kernel's own fou and ipip modules (ip-fou(8), ip-link(8)). */
-import { tryRun } from "../../../ebpf/exec.ts";
 import { LabError } from "../../../errors.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
 import type { LinuxPathHost } from "../../common/linux-path.ts";
 import { runInside, tryInside } from "../inside.ts";
+import { loadModule } from "../module.ts";
 import type { Namespace } from "../sys.ts";
 import type { LinuxHost } from "../world.ts";
 
@@ -59,14 +59,4 @@ export function requireFou(ns: Namespace): void {
   throw new LabError("ERR_NO_FOU", `this kernel has no GUE tunnels of its own: it lacks ${options}`, {
     hint: "Use a kernel with them, as distributions' have; or True Ingress (pfc_start, pfc_add); or the simulated lab: --lab sim.",
   });
-}
-
-/** Of the machine, as the demo's topo_setup does it. A machine without modprobe has no modules to load. */
-function loadModule(name: string): boolean {
-  try {
-    return tryRun("modprobe", ["-q", name]).status === 0;
-  } catch (err) {
-    if (err instanceof LabError) return false;
-    throw err;
-  }
 }
