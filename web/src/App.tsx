@@ -18,6 +18,7 @@ import * as store from "./store.ts";
 import { count, plural, seconds } from "./ui/format.ts";
 import { Tabs } from "./ui/Tabs.tsx";
 import { theme, toggleTheme } from "./ui/theme.ts";
+import { WhatIf } from "./whatif/WhatIf.tsx";
 
 export function App() {
   const phase = store.phase.value;
@@ -202,7 +203,7 @@ function Side() {
   return (
     <section class="panel side" aria-label="Scenario">
       <Tabs label="Scenario" tabs={SIDE} selected={store.sideTab}>
-        {store.sideTab.value === "lessons" ? <Lessons /> : <Steps />}
+        {store.sideTab.value === "lessons" ? <Lessons /> : store.sideTab.value === "whatif" ? <WhatIf /> : <Steps />}
       </Tabs>
     </section>
   );
