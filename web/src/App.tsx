@@ -22,12 +22,16 @@ import { WhatIf } from "./whatif/WhatIf.tsx";
 
 export function App() {
   const phase = store.phase.value;
+  // What is being edited stays in place while it runs again, and when it does not run.
+  const shows =
+    phase !== "choosing" &&
+    (store.info.value !== undefined || (phase === "failed" && store.scenario.value !== undefined));
   return (
     <div class="app" data-phase={phase} data-testid="app">
       <Header />
-      {phase === "ready" && store.info.value ? <Recording /> : null}
-      {phase === "opening" ? <Opening /> : null}
-      {phase === "failed" ? <Failed /> : null}
+      {shows ? <Workspace /> : null}
+      {phase === "opening" ? <Opening inPlace={shows} /> : null}
+      {phase === "failed" && !shows ? <Failed /> : null}
       {phase === "choosing" ? <Chooser /> : null}
       <SourceDialog />
       <Help />
@@ -131,19 +135,32 @@ function Picker() {
   );
 }
 
-function Recording() {
+function Workspace() {
+  const failed = store.phase.value === "failed";
   return (
     <>
-      <Alerts />
-      <div class="moving">
-        <Toolbar />
-        <Timeline />
-      </div>
+      {failed ? null : (
+        <>
+          <Alerts />
+          <div class="moving">
+            <Toolbar />
+            <Timeline />
+          </div>
+        </>
+      )}
       <main class={`panels phone-${store.phoneTab.value} side-${store.sideTab.value}`} id="main">
         <Side />
-        <Network />
-        <EventList />
-        <Detail />
+        {failed ? (
+          <section class="panel failed-panel" aria-label="Error">
+            <Failed />
+          </section>
+        ) : (
+          <>
+            <Network />
+            <EventList />
+            <Detail />
+          </>
+        )}
       </main>
       <PhoneTabs />
     </>
@@ -265,10 +282,12 @@ function Pick(props: { tab: { id: store.PhoneTab; label: string }; selected: Sig
   );
 }
 
-function Opening() {
+/** A run under way; in place of the page, or over it once it takes a while. */
+function Opening({ inPlace }: { inPlace: boolean }) {
   const p = store.progress.value;
+  const Tag = inPlace ? "div" : "main";
   return (
-    <main class="state" id="main" aria-busy="true" data-testid="opening">
+    <Tag class={inPlace ? "state over" : "state"} aria-busy="true" data-testid="opening">
       <h1>Running {store.source.value?.file}</h1>
       <p role="status">
         {p
@@ -280,7 +299,7 @@ function Opening() {
       <button type="button" onClick={store.cancelOpen} data-testid="cancel">
         Cancel
       </button>
-    </main>
+    </Tag>
   );
 }
 
@@ -290,7 +309,7 @@ function Failed() {
   const line = f?.position?.line;
   const text = source && "text" in source ? source.text.split("\n") : [];
   return (
-    <main class="state" id="main" data-testid="failed">
+    <div class="state" data-testid="failed">
       <h1>This could not be opened</h1>
       <p role="alert">
         <b>{f?.message}</b>
@@ -310,6 +329,6 @@ function Failed() {
           All scenarios
         </button>
       </div>
-    </main>
+    </div>
   );
 }

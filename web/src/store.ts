@@ -127,6 +127,7 @@ export async function open(next: OpenSource, options: { at?: number } = {}): Pro
     batch(() => {
       // The worker holds one recording, and gave up the one before.
       info.value = undefined;
+      if (!(e instanceof Ended) && next.kind === "scenario") sideTab.value = "whatif";
       failure.value = e instanceof Ended ? undefined : errorView(e);
       phase.value = e instanceof Ended ? "choosing" : "failed";
     });
@@ -181,6 +182,7 @@ let fetching = false;
 
 /** Selects an event by number. While one is being fetched only the latest wish is kept, so that held keys do not queue up. */
 export async function select(index: number): Promise<void> {
+  if (phase.value !== "ready") return;
   const last = (info.value?.events ?? 0) - 1;
   if (last < 0) return;
   wanted = Math.max(0, Math.min(last, index));
@@ -257,6 +259,7 @@ const NOWHERE: Partial<Record<NavTarget["to"], string>> = {
 
 /** Sets the display filter. A filter that does not parse leaves the list as it is and sets `filterError`. */
 export async function setFilter(text: string): Promise<void> {
+  if (phase.value !== "ready") return;
   const mine = generation;
   try {
     const answer = await ask("rows", { type: "rows", filter: text || undefined, from: 0, count: 1 });

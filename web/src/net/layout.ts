@@ -137,7 +137,8 @@ export function layoutTopology(input: LayoutInput, wide: boolean, shown: Readonl
     wide ? { x: m - start, y: c, w: dm, h: dc } : { x: c, y: m - start, w: dc, h: dm };
   const layout: Layout = {
     width: wide ? mainEnd : crossEnd,
-    height: wide ? crossEnd : mainEnd,
+    // The names of the networks stand below their bars.
+    height: wide ? crossEnd + 6 : mainEnd,
     wide,
     hosts: new Map(),
     networks: new Map(bars.map((b) => [b.name, box(b.m, b.c - 8, BAR, b.span + 16)])),

@@ -76,7 +76,7 @@ function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; wid
             <text
               class="net-label"
               x={wide ? bar.x + bar.w / 2 : bar.x + 2}
-              y={bar.y - 4}
+              y={wide ? bar.y + bar.h + 11 : bar.y - 4}
               text-anchor={wide ? "middle" : "start"}
             >
               {`${n.name}  ${n.subnet}${more ? `  + ${more} more hosts` : ""}`}
@@ -86,7 +86,15 @@ function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; wid
       })}
       {[...layout.hosts.values()].flatMap((h) =>
         [...h.nics].map(([nic, p]) => (
-          <line key={`${h.name}/${nic}`} class="cable" x1={p.at.x} y1={p.at.y} x2={p.tap.x} y2={p.tap.y} />
+          <line
+            key={`${h.name}/${nic}`}
+            class="cable"
+            data-link={`${h.name}/${nic}`}
+            x1={p.at.x}
+            y1={p.at.y}
+            x2={p.tap.x}
+            y2={p.tap.y}
+          />
         )),
       )}
       {segments.map((s) => (
