@@ -34,24 +34,26 @@ export const SCENARIO_RULES = {
   arp: "ARP is left out: when a host asks is its own timing.",
   "ephemeral-port":
     "A port that the scenario does not name is the n-th of its kind on that NIC, whatever its number: clients' ports, and ports that NAT chose.",
-  "icmp-id":
-    "The identifier of an echo request is chosen at random; requests and replies that belong together stay together.",
-  isn: "TCP's initial sequence numbers are random: sequence numbers are offsets from the first.",
-  segmentation:
-    "TCP may cut its bytes and acknowledge them as it likes (RFC 9293 section 3.8): each direction's bytes are compared as one stream, retransmissions once, with the flags SYN, FIN and RST. Windows, options and timestamps are TCP's own.",
+  "icmp-id": "The identifier of an echo request is chosen at random.",
+  "tcp-stream":
+    "Each direction of a TCP connection is compared as one stream of bytes, with whether there was a SYN, a FIN, a RST. Initial sequence numbers and timestamps are random; segments, acknowledgements, retransmissions, windows and options are TCP's own (RFC 9293 section 3.8).",
   "http-head":
-    "A request or response is compared by its first line up to the version or status and by its body: the header fields of curl and of Node's server are not the simulated ones.",
-  "http-drain":
-    "How much of a request or response that was given up is sent before the end is a matter of time: the shorter stream must be the longer one's beginning.",
-  "gue-ping": "GUE pings repeat by the clock: equal ones on one flow count once.",
-  retry: "A request that is sent again because time passed (an echo, a datagram, a SYN without an answer) counts once.",
-  "ip-id": "The IP ID, in an outer header a copy of the inner one, is the sender's to choose (RFC 6864).",
+    "An HTTP request or response is compared by its first line and its body: the other header fields of curl and of Node's server are not the simulated ones.",
+  unfinished:
+    "How far a stream came that was never ended is a matter of time: the shorter one must be the longer one's beginning.",
+  "tcp-close":
+    "A simulated command begins when the one before has ended, a real one some milliseconds later: a connection that is still closing when the network changes ends with a RST instead of, or after, its FIN.",
+  "gue-ping": "GUE pings repeat by the clock: equal ones of one flow count once.",
+  retry:
+    "What is sent again because time passed, or as often as time allows, counts once: equal datagrams and ICMP errors in a row, and echo requests by their number.",
   "flow-order": "Flows that ran at the same time may begin in either order.",
-  stats: "STATS counts packets and bytes, of which TCP and ARP send as they like.",
-  reason: "REASON counts packets: only which reasons there are is compared, not how often.",
+  "stats-counter":
+    "STATS counts packets and bytes, of which TCP and ARP send as they like: only which interfaces count is compared.",
+  "reason-counter": "REASON counts packets: only which reasons there are is compared, not how often.",
+  "reason-background":
+    "Whether ARP, or a packet of the control plane, met a hook at all is a matter of time: PASS_NOT_IPV4 and PASS_NO_CONFIG are left out.",
   epoch: "EPOCH, and the epoch of a session, count sweeps by the clock.",
-  ifindex: "An interface has another number on each side: its place among the host's is compared.",
-  "step-time": "When a step begins and ends, and times in what commands print.",
+  ifindex: "An interface has another number on each side: its place among the host's own is compared.",
 } as const;
 
 export type BoxRule = keyof typeof BOX_RULES;
