@@ -57,7 +57,7 @@ static __always_inline int tc_egress(struct __sk_buff *skb, struct hook *h)
 	return h->tx & TX_PROXY ? proxy_path(skb, h, &p) : node_path(skb, h, &p);
 }
 
-SEC("tc")
+PROGRAM
 int guelab_egress(struct __sk_buff *skb)
 {
 	struct hook h = { .hook = HOOK_EGRESS };

@@ -34,7 +34,7 @@ static __always_inline int tc_ingress(struct __sk_buff *skb, struct hook *h)
 	return h->rx & RX_DNAT ? dnat_path(skb, &p) : PASS_NO_MATCH;
 }
 
-SEC("tc")
+PROGRAM
 int guelab_ingress(struct __sk_buff *skb)
 {
 	struct hook h = { .hook = HOOK_INGRESS };

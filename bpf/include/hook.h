@@ -5,6 +5,11 @@
 
 #include "../gen/tables.h"
 
+/* A program of tc; record.bpf.c, which calls it, has it as a function. */
+#ifndef PROGRAM
+#define PROGRAM SEC("tc")
+#endif
+
 /* fib of struct hook: no lookup was made. */
 #define FIB_NONE (-1)
 

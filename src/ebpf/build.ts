@@ -38,6 +38,21 @@ export function buildPrograms(options: BuildOptions = {}): Objects {
   return objects;
 }
 
+/**
+ * Compiles both programs as bpf/record.bpf.c has them, which records what they do. Otherwise as buildPrograms.
+ */
+export function buildRecorded(options: BuildOptions = {}): Objects {
+  const source = options.source ?? BPF_DIR;
+  const out = options.out ?? join(cacheDir(), `bpf-${sourceHash(source)}`);
+  const objects = { ingress: join(out, "record-ingress.bpf.o"), egress: join(out, "record-egress.bpf.o") };
+  if (options.out === undefined && HOOK_NAMES.every((hook) => existsSync(objects[hook]))) return objects;
+  mkdirSync(out, { recursive: true });
+  const file = join(source, "record.bpf.c");
+  compile(file, objects.ingress);
+  compile(file, objects.egress, ["-DRECORD_EGRESS"]);
+  return objects;
+}
+
 function cacheDir(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "guelab");
 }
@@ -49,9 +64,9 @@ function sourceHash(source: string): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-function compile(source: string, object: string): void {
+function compile(source: string, object: string, defines: readonly string[] = []): void {
   const include = `/usr/include/${ARCH[process.arch] ?? process.arch}-linux-gnu`;
-  const flags = ["-O2", "-g", "-Wall", "-Wextra", "-Werror", "-target", "bpf", `-I${include}`];
+  const flags = ["-O2", "-g", "-Wall", "-Wextra", "-Werror", "-target", "bpf", `-I${include}`, ...defines];
   // Renamed into place: another process never sees half an object.
   const partial = `${object}.${process.pid}`;
   const r = tryRun("clang", [...flags, "-c", source, "-o", partial]);

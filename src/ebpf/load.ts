@@ -14,6 +14,7 @@ import { MAP_TYPES, mapCreate, objGet, objPin } from "./bpf.ts";
 import { buildPrograms, HOOK_NAMES, type HookName, type Objects } from "./build.ts";
 import { EVENTS_NAME, EVENTS_SIZE } from "./event.ts";
 import { run } from "./exec.ts";
+import { RECORDS_LOST_NAME, RECORDS_NAME, RECORDS_SIZE } from "./hook-event.ts";
 import { createTableMap, type KernelTables, openTables } from "./maps.ts";
 
 export const BPFFS = "/sys/fs/bpf";
@@ -63,6 +64,8 @@ export interface LoadOptions {
   objects?: Objects;
   /** Maximum entries, where they differ from the schema's. */
   sizes?: MapSizes;
+  /** `objects` are those of buildRecorded, which need maps of their own. */
+  recorded?: boolean;
 }
 
 /** True when both programs and all maps are pinned. */
@@ -93,7 +96,13 @@ export function loadInstance(name: string, options: LoadOptions = {}): Instance 
     const sizes = options.sizes ?? {};
     for (const table of TABLE_NAMES) pinNew(instance, table, createTableMap(TABLES[table], sizes[table]));
     pinNew(instance, EVENTS_NAME, mapCreate(MAP_TYPES.BPF_MAP_TYPE_RINGBUF, EVENTS_NAME, 0, 0, EVENTS_SIZE));
-    const maps = mapNames().flatMap((m) => ["map", "name", m, "pinned", join(mapsDir(instance), m)]);
+    const names = mapNames();
+    if (options.recorded) {
+      names.push(RECORDS_NAME, RECORDS_LOST_NAME);
+      pinNew(instance, RECORDS_NAME, mapCreate(MAP_TYPES.BPF_MAP_TYPE_RINGBUF, RECORDS_NAME, 0, 0, RECORDS_SIZE));
+      pinNew(instance, RECORDS_LOST_NAME, mapCreate(MAP_TYPES.BPF_MAP_TYPE_ARRAY, RECORDS_LOST_NAME, 4, 8, 1));
+    }
+    const maps = names.flatMap((m) => ["map", "name", m, "pinned", join(mapsDir(instance), m)]);
     for (const hook of HOOK_NAMES)
       run("ERR_BPF_LOAD", "bpftool", ["prog", "load", objects[hook], progPath(instance, hook), "type", "tc", ...maps]);
   } catch (err) {

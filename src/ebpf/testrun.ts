@@ -13,16 +13,13 @@ import { ETH_HLEN } from "../wire/ethernet.ts";
 import { IPV4_DADDR } from "../wire/ipv4.ts";
 import { CTX_CB, CTX_GSO_SIZE, CTX_IFINDEX, CTX_MARK, ENODEV, errnoName, objGet, TestRun } from "./bpf.ts";
 import { HOOK_NAMES, type HookName, type Objects } from "./build.ts";
+import { readCb } from "./cb.ts";
 import { EVENTS_NAME } from "./event.ts";
 import { requireRoot } from "./instance.ts";
 import { instanceTables, loadInstance, type MapSizes, mapsDir, openProgram, unloadInstance } from "./load.ts";
 import { closeTables, type KernelTables } from "./maps.ts";
 import { TestNamespace } from "./netns.ts";
 import { RingReader } from "./ringbuf.ts";
-
-const CB_REDIRECT_INGRESS = 1;
-const CB_HAS_ENTRY = 2;
-const CB_FIB_SHIFT = 8;
 
 /** The longest frame that BPF_PROG_TEST_RUN takes: a page of 4096 bytes without head room (64) and tail room (320). */
 const TEST_RUN_MAX = 3_712;
@@ -31,22 +28,6 @@ const TEST_RUN_MAX = 3_712;
 const WRITTEN = ["TUNNEL", "SESSION", "STATS", "REASON"] as const;
 /** `HookResult.fib` where no lookup was made. */
 const NO_LOOKUP = -1;
-
-/** Reads what verdict.h wrote to cb[], at `off` of a struct __sk_buff. */
-export function readCb(ctx: DataView, last: HookResult): void {
-  const flags = ctx.getUint32(CTX_CB + 16, true);
-  const entry = (flags & CB_HAS_ENTRY) !== 0;
-  const id = ctx.getUint32(CTX_CB + 8, true);
-  const fib = (flags >>> CB_FIB_SHIFT) & 0xff;
-  last.reason = ctx.getUint32(CTX_CB, true) - 1;
-  last.tunnel = entry ? ctx.getUint32(CTX_CB + 4, true) : -1;
-  last.group = entry ? id >>> 16 : -1;
-  last.service = entry ? id & 0xffff : -1;
-  last.redirectIfindex = ctx.getUint32(CTX_CB + 12, true);
-  last.redirectIngress = (flags & CB_REDIRECT_INGRESS) !== 0;
-  // 0 = no lookup, 1 = the call failed; the errno itself is not kept.
-  last.fib = fib === 0 ? -1 : fib === 1 ? -2 : fib - 2;
-}
 
 export class EbpfDataPath implements DataPath {
   readonly last: HookResult = {
@@ -94,7 +75,7 @@ export class EbpfDataPath implements DataPath {
     skb.setFrame(t.out.bytes.subarray(0, t.outLen));
     skb.mark = t.ctxOut.view.getUint32(CTX_MARK, true);
     skb.gsoSize = t.ctxOut.view.getUint32(CTX_GSO_SIZE, true);
-    readCb(t.ctxOut.view, this.last);
+    readCb(t.ctxOut.view, CTX_CB, this.last);
     return t.retval;
   }
 
@@ -117,7 +98,7 @@ export class EbpfDataPath implements DataPath {
       table.clear();
       for (const [key, value] of entries) table.update(key, value);
     }
-    readCb(t.ctxOut.view, this.last);
+    readCb(t.ctxOut.view, CTX_CB, this.last);
     if (this.last.fib !== NO_LOOKUP) this.namespace.prepare(t.out.view.getUint32(ETH_HLEN + IPV4_DADDR));
   }
 }

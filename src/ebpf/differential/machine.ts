@@ -24,8 +24,9 @@ import {
   TestRun,
 } from "../bpf.ts";
 import type { Objects } from "../build.ts";
+import { readCb } from "../cb.ts";
 import { type Memory, memory } from "../libc.ts";
-import { openTestDataPath, readCb, type TestDataPath } from "../testrun.ts";
+import { openTestDataPath, type TestDataPath } from "../testrun.ts";
 import { ExpectedEvents } from "./events.ts";
 import type { Rows } from "./state.ts";
 import { buildUniverse, UniverseFib } from "./universe.ts";
@@ -169,7 +170,7 @@ export class Machine {
     if (reason !== want.reason) return differs("reason", reasonName(want.reason), reasonName(reason));
     if (t.retval !== verdict) return differs("verdict", String(verdict), String(t.retval));
     const got = this.kernelLast;
-    readCb(t.ctxOut.view, got);
+    readCb(t.ctxOut.view, CTX_CB, got);
     if (
       verdict !== TC_ACT_SHOT &&
       (want.redirectIfindex !== got.redirectIfindex || want.redirectIngress !== got.redirectIngress)

@@ -1,5 +1,6 @@
 /** What sits at the NICs of one real host, as the lab sees it: the eBPF programs, or the reference on TAP interfaces. */
 import type { TableStores } from "../../tables/tables.ts";
+import type { HookSink } from "./hook-record.ts";
 
 export const DATA_PATH_KINDS = ["reference", "ebpf"] as const;
 export type DataPathKind = (typeof DATA_PATH_KINDS)[number];
@@ -18,6 +19,13 @@ export interface HostDataPath {
   nicOf(ifindex: number): string | undefined;
   /** Hands over the events (src/ebpf/event.ts) that came since the last call; the bytes are valid in `each` only. */
   readEvents(each: (record: Uint8Array) => void): void;
+  /**
+   * Records from now on what the hooks do; called before anything is attached. `source`: where the programs' sources are, if not
+   * in this package. Throws LabError when the programs cannot be built.
+   */
+  record(sink: HookSink, source?: string): void;
+  /** Hands the sink what was not handed over yet. Throws LabError ERR_HOOK_LOST when something is missing. */
+  readHooks(): void;
   /** Removes programs and tables; their places at the NICs go with the host. */
   close(): void;
 }

@@ -5,7 +5,9 @@ import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { type Attachment, attach, detach } from "../../ebpf/attach.ts";
 import { objGet } from "../../ebpf/bpf.ts";
+import { buildRecorded, type Objects } from "../../ebpf/build.ts";
 import { EVENTS_NAME } from "../../ebpf/event.ts";
+import { HookTrace } from "../../ebpf/hook-trace.ts";
 import { type Instance, instanceTables, loadInstance, mapsDir, unloadInstance } from "../../ebpf/load.ts";
 import { closeTables, type KernelTables } from "../../ebpf/maps.ts";
 import { RingReader } from "../../ebpf/ringbuf.ts";
@@ -13,6 +15,7 @@ import type { TableStore } from "../../tables/map.ts";
 import { TABLE_NAMES, TABLES, type TableDef, type TableName } from "../../tables/schema.ts";
 import type { TableStores } from "../../tables/tables.ts";
 import type { HostDataPath } from "./data-path.ts";
+import type { HookSink } from "./hook-record.ts";
 
 export class EbpfPath implements HostDataPath {
   readonly stores: TableStores;
@@ -21,6 +24,10 @@ export class EbpfPath implements HostDataPath {
   private instance: Instance | undefined;
   private maps: KernelTables | undefined;
   private events: RingReader | undefined;
+  private sink: HookSink | undefined;
+  /** Programs that record. */
+  private objects: Objects | undefined;
+  private trace: HookTrace | undefined;
   private readonly attached = new Map<string, Attachment>();
   /** Names of all interfaces that ever had programs, by their number. */
   private readonly names = new Map<number, string>();
@@ -57,13 +64,28 @@ export class EbpfPath implements HostDataPath {
 
   detach(nic: string): void {
     const at = this.attached.get(nic);
-    if (at !== undefined) detach(at);
+    if (at !== undefined) {
+      detach(at);
+      // By now no packet meets the programs there any more.
+      for (const table of ["CONFIG", "STATS"] as const)
+        this.sink?.wrote({ table, op: "delete", key: TABLES[table].key.encode({ value: at.ifindex }), failed: false });
+    }
     this.attached.delete(nic);
+  }
+
+  record(sink: HookSink, source?: string): void {
+    this.sink = sink;
+    this.objects = buildRecorded({ source });
+  }
+
+  readHooks(): void {
+    this.trace?.read((run) => this.sink?.hook({ nic: this.nicOf(run.before.ifindex) ?? "", ...run }));
   }
 
   close(): void {
     this.events?.close();
-    this.events = undefined;
+    this.trace?.close();
+    this.events = this.trace = undefined;
     if (this.maps !== undefined) closeTables(this.maps);
     if (this.instance !== undefined) unloadInstance(this.instance);
     this.maps = undefined;
@@ -72,7 +94,9 @@ export class EbpfPath implements HostDataPath {
 
   private open(): KernelTables {
     if (this.maps === undefined) {
-      this.instance = loadInstance(this.name);
+      const recorded = this.objects !== undefined;
+      this.instance = loadInstance(this.name, { objects: this.objects, recorded });
+      if (recorded) this.trace = new HookTrace(mapsDir(this.instance));
       const fd = objGet(join(mapsDir(this.instance), EVENTS_NAME));
       this.events = new RingReader(fd);
       closeSync(fd);

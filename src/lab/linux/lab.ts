@@ -15,6 +15,8 @@ import { pingProxies } from "./commands/topology.ts";
 import { conntrackLines } from "./conntrack.ts";
 import { DropWatch } from "./drops.ts";
 import { HookEvents } from "./events.ts";
+import { HookLog } from "./hook-log.ts";
+import { type HookRecord, type HostHistory, monotonicNs } from "./hook-record.ts";
 import type { Site, Watched } from "./site.ts";
 import { ifindexOf, type Namespace } from "./sys.ts";
 import { type LinuxHost, World } from "./world.ts";
@@ -24,6 +26,11 @@ export interface LinuxLabOptions {
   record?: boolean;
   /** SHA-256 of what is fed to it. */
   sha256?: HasherFactory;
+  /**
+   * Record what the hooks do and what is written to the tables: `hooks`, `histories`. The process is then bound to one CPU. A
+   * text is the folder of the programs' sources, if these are not the package's.
+   */
+  recordHooks?: boolean | string;
 }
 
 const NS_PER_MS = 1_000_000;
@@ -43,6 +50,7 @@ export class LinuxLab implements Lab {
   private readonly capture = new NicCapture(this.epochMs, (fresh) => this.takeEvents(fresh));
   private readonly dropWatch = new DropWatch(this.events);
   private readonly watched: Watched | undefined;
+  private readonly hookLog: HookLog | undefined;
   private up: World | undefined;
   /** When the process ends before the lab is closed. */
   private readonly onExit = (): void => this.tearDown();
@@ -58,6 +66,11 @@ export class LinuxLab implements Lab {
     this.record = options.record ?? false;
     this.watched = site.watch?.(this.startMs);
     this.sha256 = options.sha256 ?? sha256;
+    if (options.recordHooks)
+      this.hookLog = new HookLog(
+        monotonicNs() - this.now(),
+        options.recordHooks === true ? undefined : options.recordHooks,
+      );
   }
 
   /**
@@ -95,7 +108,7 @@ export class LinuxLab implements Lab {
     process.once("exit", this.onExit);
     for (const signal of SIGNALS) process.once(signal, this.onSignal);
     try {
-      const world = new World(this.topology);
+      const world = new World(this.topology, this.hookLog);
       this.up = world;
       await this.site.build(world, this.topology);
       const failed = await pingProxies(world);
@@ -120,6 +133,7 @@ export class LinuxLab implements Lab {
         this.capture.close();
         this.drops();
         this.dropWatch.forget();
+        this.hookLog?.finish();
         world.close();
       }
     } finally {
@@ -196,6 +210,16 @@ export class LinuxLab implements Lab {
     if (!this.record || this.watched !== undefined) return;
     this.capture.drain();
     this.capture.packets.push({ timeNs: this.now(), ...packet });
+  }
+
+  /** What the hooks did so far, oldest first (only where it was asked for). Throws LabError ERR_HOOK_LOST. */
+  hooks(): readonly HookRecord[] {
+    return this.hookLog?.hooks() ?? [];
+  }
+
+  /** The same host by host, with the tables. Throws LabError ERR_HOOK_LOST, ERR_HOOK_BUSY. */
+  histories(): readonly HostHistory[] {
+    return this.hookLog?.histories() ?? [];
   }
 
   drops(): readonly DropRecord[] {

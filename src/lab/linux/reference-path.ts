@@ -8,6 +8,8 @@ import { Reference } from "../../dataplane/reference.ts";
 import type { Nic } from "../../sim/nic.ts";
 import { createTables } from "../../tables/tables.ts";
 import type { HostDataPath } from "./data-path.ts";
+import type { HookSink } from "./hook-record.ts";
+import { RecordedPath } from "./hook-recorded.ts";
 import { KernelFib } from "./kernel-fib.ts";
 import type { Namespace } from "./sys.ts";
 import type { TapOwner } from "./tap-net.ts";
@@ -34,6 +36,7 @@ export class ReferencePath implements HostDataPath, TapOwner {
   private readonly all: ReadonlyMap<string, Nic>;
   private path: Reference | undefined;
   private kernel: KernelFib | undefined;
+  private sink: HookSink | undefined;
 
   /** `nics`: the host's, by name. */
   constructor(ns: Namespace, nics: ReadonlyMap<string, Nic>) {
@@ -52,7 +55,7 @@ export class ReferencePath implements HostDataPath, TapOwner {
   attach(nic: string): void {
     this.kernel ??= new KernelFib(this.ns);
     this.path ??= new Reference(this.stores, new LiveFib(this.kernel));
-    this.all.get(nic)!.dataPath = this.path;
+    this.all.get(nic)!.dataPath = this.sink === undefined ? this.path : new RecordedPath(nic, this.path, this.sink);
   }
 
   detach(nic: string): void {
@@ -63,6 +66,13 @@ export class ReferencePath implements HostDataPath, TapOwner {
 
   /** None: what the hooks say is recorded as they say it. */
   readEvents(): void {}
+
+  record(sink: HookSink): void {
+    this.sink = sink;
+  }
+
+  /** None are left: each run is handed over as it ends. */
+  readHooks(): void {}
 
   /** An MTU may have been changed: packets that the hooks make longer are measured by it. */
   sync(): void {

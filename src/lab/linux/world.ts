@@ -7,6 +7,7 @@ import type { LinuxTunnel } from "../common/linux-path.ts";
 import type { Service, ServiceHost } from "../common/services.ts";
 import { LinuxControlHost } from "./control-host.ts";
 import type { HostDataPath } from "./data-path.ts";
+import type { HookLog } from "./hook-log.ts";
 import { ipBatch } from "./inside.ts";
 import type { Namespace } from "./sys.ts";
 
@@ -49,9 +50,12 @@ export class World {
   /** By `host/nic`. */
   readonly wires = new Map<string, Wire>();
   readonly topology: Topology;
+  private readonly hookLog: HookLog | undefined;
 
-  constructor(topology: Topology) {
+  /** `hookLog` takes what the hosts' hooks do. */
+  constructor(topology: Topology, hookLog?: HookLog) {
     this.topology = topology;
+    this.hookLog = hookLog;
   }
 
   addGateway(net: NetworkDef, ns: Namespace, nic: string): void {
@@ -59,7 +63,7 @@ export class World {
   }
 
   addHost(def: HostDef, ns: Namespace, dataPath: HostDataPath): LinuxHost {
-    const host = newHost(def, ns, dataPath);
+    const host = newHost(def, ns, dataPath, this.hookLog?.watch(def.name, ns, dataPath) ?? dataPath.stores);
     this.hosts.set(def.name, host);
     return host;
   }
@@ -80,7 +84,7 @@ export class World {
   }
 }
 
-function newHost(def: HostDef, ns: Namespace, dataPath: HostDataPath): LinuxHost {
+function newHost(def: HostDef, ns: Namespace, dataPath: HostDataPath, tables: TableStores): LinuxHost {
   const port = new LinuxControlHost(def, ns, dataPath);
   const local = new Set([...def.loopback, ...def.nics.map((n) => n.addr)]);
   const lo = (verb: string, addr: number): void => void ipBatch(ns, [`address ${verb} ${formatIpv4(addr)}/32 dev lo`]);
@@ -89,8 +93,8 @@ function newHost(def: HostDef, ns: Namespace, dataPath: HostDataPath): LinuxHost
     ns,
     dataPath,
     port,
-    tables: dataPath.stores,
-    control: new ControlPlane(port, dataPath.stores),
+    tables,
+    control: new ControlPlane(port, tables),
     services: new Map<string, Service>(),
     guePings: new Map(),
     linuxTunnels: new Map(),
