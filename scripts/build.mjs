@@ -1,5 +1,6 @@
-// Builds dist/: the library (what src/index.ts needs) with its declarations by tsc, and the command line as a bundle that starts fast by esbuild.
-import { spawnSync } from "node:child_process";
+// Builds dist/: the library (what src/index.ts needs) with its declarations by tsc, the command line as a bundle that starts fast by esbuild, and the page by vite.
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -12,6 +13,10 @@ const require = createRequire(import.meta.url);
 const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
 
 rmSync(join(root, "dist"), { recursive: true, force: true });
+// The page takes as long as all the rest; they need nothing of each other.
+const page = spawn(process.execPath, [join(root, "scripts", "build-web.mjs")], { stdio: "inherit", cwd: root });
+const pageBuilt = once(page, "exit");
+process.on("exit", () => page.kill());
 const types = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit", cwd: root });
 if (types.status !== 0) process.exit(types.status ?? 1);
 
@@ -47,3 +52,6 @@ await build({
 
 // In a process of its own, with its report unseen: tests judge scenarios, not the build.
 spawnSync(process.execPath, [join(root, "scripts", "code-cache.mjs")], { stdio: ["ignore", "ignore", "inherit"] });
+
+const [status] = await pageBuilt;
+if (status !== 0) process.exit(status ?? 1);

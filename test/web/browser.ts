@@ -42,6 +42,8 @@ export function withBrowser(): { open(url: string, options?: BrowserContextOptio
     async open(url, options = {}) {
       if (browser === undefined) throw new Error("there is no browser");
       const context = await browser.newContext({ viewport: SIZES.laptop, ...options });
+      // Long enough for a machine that does other things, too.
+      context.setDefaultTimeout(15_000);
       const watch: Watch = { requests: [], complaints: [] };
       const page = await context.newPage();
       context.on("request", (r) => {

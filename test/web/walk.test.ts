@@ -79,6 +79,7 @@ describeWeb("the node2 scenario", () => {
     await row.waitFor();
     expect(await row.innerText()).toContain("172.1.0.5");
     // One event earlier it has not been seen yet.
+    await filter(page, "");
     await page.getByTestId("back").click();
     await row.waitFor({ state: "detached" });
     await expect.poll(() => tables.locator('[data-table="TUNNEL"]').innerText()).not.toContain("172.1.0.5");
@@ -92,7 +93,7 @@ describeWeb("the node2 scenario", () => {
     const hex = page.getByTestId("hex");
     const tree = page.getByRole("tree");
     // The outer UDP header's destination port.
-    await hex.locator('[data-i="37"]').click();
+    await hex.locator('[role="gridcell"][data-i="37"]').click();
     await about.getByText("bytes 36–37").waitFor();
     expect(await about.innerText()).toMatch(/destination port.*RFC 768/i);
     await tree.locator('[aria-selected="true"]').filter({ hasText: "6000" }).waitFor();
