@@ -75,7 +75,7 @@ function Faults({ links }: { links: readonly string[] }) {
         ))}
       </div>
       <p class="muted small">Drag one onto a link in the drawing, or choose the link here.</p>
-      <div class="row">
+      <div class="line">
         {chosen.value === "" ? null : (
           <input
             type="text"
@@ -122,7 +122,7 @@ function Pings({ hosts }: { hosts: readonly string[] }) {
   return (
     <div class="control">
       <h3>Pings</h3>
-      <div class="row">
+      <div class="line">
         <label for={`${id}-host`}>from</label>
         <select
           id={`${id}-host`}
@@ -180,7 +180,7 @@ function Keys() {
   return (
     <div class="control">
       <h3>Another key</h3>
-      <div class="row">
+      <div class="line">
         <label for={`${id}-service`}>for</label>
         <select
           id={`${id}-service`}
@@ -228,7 +228,7 @@ function NatMemory({ hosts }: { hosts: readonly string[] }) {
   return (
     <div class="control">
       <h3>The NAT's memory</h3>
-      <div class="row">
+      <div class="line">
         <select
           aria-label="NAT"
           data-testid="nat-host"
@@ -281,7 +281,7 @@ function Seed() {
   return (
     <div class="control">
       <h3>Chance</h3>
-      <div class="row">
+      <div class="line">
         <span class="muted">This run's seed is {seed}.</span>
         <button type="button" data-testid="seed-next" onClick={() => apply({ kind: "seed", seed: (seed + 1) >>> 0 })}>
           Other random numbers

@@ -57,7 +57,7 @@ function Changes() {
           ))}
         </ol>
       ) : null}
-      <div class="row">
+      <div class="line">
         {changes.length > 0 ? (
           <button type="button" data-testid="write-down" onClick={draft.writeDown}>
             Write into the text
@@ -80,9 +80,9 @@ function EditorPart({ file }: { file: string }) {
   const other = place?.file.endsWith(".cfg") ? place.file : "";
   return (
     <section class="editor-part" aria-labelledby={id}>
-      <div class="row editor-head">
+      <div class="line editor-head">
         <h3 id={id}>Text</h3>
-        <div class="row" role="group" aria-label="File">
+        <div class="line" role="group" aria-label="File">
           {names.map((name) => (
             <button
               key={name}
@@ -171,7 +171,7 @@ function Take() {
   return (
     <section class="take" aria-label="Take along">
       <h3>Take along</h3>
-      <div class="row">
+      <div class="line">
         {isScenario ? (
           <>
             <button type="button" data-testid="copy-link" onClick={() => void tried(copyLink())}>
