@@ -1,4 +1,4 @@
-/** Builds the teaching page: one script, one style sheet, the simulator's worker inside the script. */
+/** Builds the teaching page: one script, which is the worker's as well, and one style sheet. */
 import { defineConfig } from "vite";
 
 export default defineConfig({
@@ -15,7 +15,6 @@ export default defineConfig({
     chunkSizeWarningLimit: 2500,
     rolldownOptions: { output: { codeSplitting: false } },
   },
-  worker: { format: "iife" },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   server: { host: "127.0.0.1", fs: { allow: [".."] } },
   preview: { host: "127.0.0.1" },

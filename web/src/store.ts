@@ -14,7 +14,7 @@ import type {
 } from "../../src/replay/types.ts";
 import { type Ask, Ended, type Progress, ReplayClient, ReplayError } from "./client.ts";
 import { RowCache } from "./rows.ts";
-import SimWorker from "./worker.ts?worker&inline";
+import { startWorker } from "./worker.ts";
 
 /** `choosing`: nothing is open; `opening`: a run is under way; `failed`: it could not be opened, `failure` says why. */
 export type Phase = "choosing" | "opening" | "ready" | "failed";
@@ -71,7 +71,7 @@ export const rows = new RowCache(async (filterText, from, count) => {
 
 /** Asks the worker. Rejects with ReplayError or, when another run was opened meanwhile, Ended. */
 export function ask<T extends Parameters<ReplayClient["ask"]>[0]>(type: T, request: Ask) {
-  client ??= new ReplayClient(new SimWorker());
+  client ??= new ReplayClient(startWorker());
   return client.ask(type, request);
 }
 
@@ -94,7 +94,7 @@ export async function open(next: OpenSource, options: { at?: number } = {}): Pro
     failure.value = undefined;
   });
   try {
-    client ??= new ReplayClient(new SimWorker());
+    client ??= new ReplayClient(startWorker());
     const { info: opened } = await client.ask(
       "opened",
       { type: "open", source: next },

@@ -1,10 +1,10 @@
-/** The worker: the simulator and its recorder behind src/replay's server. */
-import * as z from "zod";
+/**
+ * The simulator and its recorder behind src/replay's server, in a worker. Page and worker are one script, so that what both
+ * need (the scenario reader, the dissector) is there once, and so that a report needs no second file: the worker is started
+ * with the page's own script, which sees that it has no document (main.tsx).
+ */
 import type { Request } from "../../src/replay/protocol.ts";
 import { createReplayServer } from "../../src/replay/server.ts";
-
-// The page's policy allows no code made from text, which zod would try for speed.
-z.config({ jitless: true });
 
 /** Lets messages in: a message to oneself comes behind those that wait, without a timer's delay. */
 function pause(): Promise<void> {
@@ -18,8 +18,18 @@ function pause(): Promise<void> {
   });
 }
 
-const server = createReplayServer((response) => postMessage(response), { clock: () => performance.now(), pause });
+/** What the worker does. */
+export function serve(): void {
+  const server = createReplayServer((response) => postMessage(response), { clock: () => performance.now(), pause });
+  addEventListener("message", (e: MessageEvent<Request>) => {
+    void server.handle(e.data);
+  });
+}
 
-addEventListener("message", (e: MessageEvent<Request>) => {
-  void server.handle(e.data);
-});
+/** Starts a worker with the page's script, from its address or, where it stands in the page itself, from its text. */
+export function startWorker(): Worker {
+  const own = document.querySelector<HTMLScriptElement>('script[type="module"]')!;
+  if (own.src) return new Worker(own.src, { type: "module" });
+  const address = URL.createObjectURL(new Blob([own.textContent ?? ""], { type: "text/javascript" }));
+  return new Worker(address, { type: "module" });
+}

@@ -74,7 +74,7 @@ export function journeySegments(layout: Layout, rows: readonly EventRow[]): Segm
       tunnel: (from.service ?? -1) >= 0,
       lost: !to,
       points,
-      badge: { x: (a.at.x * 2 + a.tap.x) / 3, y: (a.at.y * 2 + a.tap.y) / 3 },
+      badge: { x: (a.at.x + a.tap.x) / 2, y: (a.at.y + a.tap.y) / 2 },
     };
   });
 }

@@ -60,7 +60,7 @@ function Headline({ event: e }: { event: EventDetail }) {
   const verdict = VERDICT[e.verdict ?? ""];
   const delta = e.lengthAfter - e.length;
   return (
-    <header class={`headline ${e.verdict ?? e.kind}`}>
+    <header class={`headline h-${e.verdict ?? e.kind}`}>
       <h2 data-testid="headline">
         {PLACE[e.kind](e)} {verdict ? <span class={`tag ${verdict.tone}`}>{verdict.word}</span> : null}
         {e.length > 0 && e.lengthAfter > 0 && delta !== 0 ? (
@@ -98,55 +98,91 @@ const OUTCOME: Record<Check["outcome"], { sign: string; word: string }> = {
   stop: { sign: "■", word: "decided here" },
 };
 
+/** So many checks in a row that only look at the packet's form, and that all held, are folded: what decided stands out. */
+const FOLD = 4;
+
+/** The checks in order, those to fold as one group. */
+function folded(checks: readonly Check[]): Check[][] {
+  const out: Check[][] = [];
+  let run: Check[] | undefined;
+  for (const c of checks) {
+    const plain = c.outcome === "yes" && !c.lookup && c.code.name === "parsePacket";
+    if (plain && run) run.push(c);
+    else out.push(plain ? (run = [c]) : [c]);
+    if (!plain) run = undefined;
+  }
+  return out;
+}
+
+function CheckLine(props: { check: Check; verdict: string; onLight: (r: ByteRange | undefined) => void }) {
+  const c = props.check;
+  return (
+    <li
+      class={`check ${c.outcome} ${props.verdict}`}
+      onMouseEnter={() => props.onLight(c.bytes)}
+      onMouseLeave={() => props.onLight(undefined)}
+      onFocus={() => props.onLight(c.bytes)}
+      onBlur={() => props.onLight(undefined)}
+    >
+      <span class="sign" aria-hidden="true">
+        {OUTCOME[c.outcome].sign}
+      </span>
+      <div>
+        <div class="check-line">
+          <p>
+            <span class="check-q">{c.question}</span> <span class="visually-hidden">{OUTCOME[c.outcome].word}</span>{" "}
+            {c.value ? <code>{c.value}</code> : null}
+            {c.expected ? (
+              <span class="muted small">
+                {" "}
+                against <code>{c.expected}</code>
+              </span>
+            ) : null}
+          </p>
+          <span class="links">
+            <Code link={c.code} text={c.code.name} /> <Code link={c.twin} text="C" />
+          </span>
+        </div>
+        {c.lookup ? (
+          <p class="lookup small">
+            <b>{c.lookup.table}</b> [<code>{c.lookup.key}</code>]{" "}
+            {c.lookup.entry ? (
+              <>
+                → <code>{c.lookup.entry}</code>
+              </>
+            ) : (
+              <span class="muted">has no such entry</span>
+            )}
+          </p>
+        ) : null}
+      </div>
+    </li>
+  );
+}
+
 function Checks({ decision, onLight }: { decision: DecisionView; onLight: (r: ByteRange | undefined) => void }) {
   return (
     <section class="part" aria-label="The decision, check by check">
       <h3>Check by check</h3>
       <ol class="checks" data-testid="checks">
-        {decision.checks.map((c, i) => (
-          <li
-            key={`${i} ${c.question}`}
-            class={`check ${c.outcome} ${decision.verdict}`}
-            onMouseEnter={() => onLight(c.bytes)}
-            onMouseLeave={() => onLight(undefined)}
-            onFocus={() => onLight(c.bytes)}
-            onBlur={() => onLight(undefined)}
-          >
-            <span class="sign" aria-hidden="true">
-              {OUTCOME[c.outcome].sign}
-            </span>
-            <div>
-              <div class="check-line">
-                <p>
-                  <span class="check-q">{c.question}</span>{" "}
-                  <span class="visually-hidden">{OUTCOME[c.outcome].word}</span>{" "}
-                  {c.value ? <code>{c.value}</code> : null}
-                  {c.expected ? (
-                    <span class="muted small">
-                      {" "}
-                      against <code>{c.expected}</code>
-                    </span>
-                  ) : null}
-                </p>
-                <span class="links">
-                  <Code link={c.code} text={c.code.name} /> <Code link={c.twin} text="C" />
-                </span>
-              </div>
-              {c.lookup ? (
-                <p class="lookup small">
-                  <b>{c.lookup.table}</b> [<code>{c.lookup.key}</code>]{" "}
-                  {c.lookup.entry ? (
-                    <>
-                      → <code>{c.lookup.entry}</code>
-                    </>
-                  ) : (
-                    <span class="muted">has no such entry</span>
-                  )}
-                </p>
-              ) : null}
-            </div>
-          </li>
-        ))}
+        {folded(decision.checks).map((group) =>
+          group.length < FOLD ? (
+            group.map((c) => <CheckLine key={c.question} check={c} verdict={decision.verdict} onLight={onLight} />)
+          ) : (
+            <li key={group[0].question} class="folded">
+              <details>
+                <summary>
+                  <span class="ok">✓</span> {group.length} checks held, of the packet's own headers
+                </summary>
+                <ol class="checks">
+                  {group.map((c) => (
+                    <CheckLine key={c.question} check={c} verdict={decision.verdict} onLight={onLight} />
+                  ))}
+                </ol>
+              </details>
+            </li>
+          ),
+        )}
       </ol>
       {decision.notes.length > 0 ? (
         <ul class="notes small">

@@ -14,16 +14,20 @@ function chosen(): Theme | undefined {
   }
 }
 
-const system = matchMedia("(prefers-color-scheme: dark)");
-export const theme = signal<Theme>(chosen() ?? (system.matches ? "dark" : "light"));
+export const theme = signal<Theme>("light");
 
-system.addEventListener("change", () => {
-  if (chosen() === undefined) theme.value = system.matches ? "dark" : "light";
-});
-
-effect(() => {
-  document.documentElement.dataset.theme = theme.value;
-});
+/** Sets the colours, and follows the system while the reader has chosen none. */
+export function startTheme(): void {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const ofSystem = (): Theme => (system.matches ? "dark" : "light");
+  theme.value = chosen() ?? ofSystem();
+  system.addEventListener("change", () => {
+    if (chosen() === undefined) theme.value = ofSystem();
+  });
+  effect(() => {
+    document.documentElement.dataset.theme = theme.value;
+  });
+}
 
 export function toggleTheme(): void {
   theme.value = theme.value === "dark" ? "light" : "dark";
