@@ -6,6 +6,7 @@ import { cpus, loadavg } from "node:os";
 import { benchDataplane } from "./dataplane.ts";
 import { benchDownload, CHILD, downloadChild } from "./download.ts";
 import { benchEbpf } from "./ebpf.ts";
+import { benchLabs } from "./labs.ts";
 import { benchMasquerade } from "./masquerade.ts";
 import { benchPage } from "./page.ts";
 import { benchScenarios } from "./scenarios.ts";
@@ -23,6 +24,7 @@ const BENCHES: Record<string, (print: (line: string) => void) => Promise<void>> 
   download: benchDownload,
   scenarios: benchScenarios,
   ebpf: benchEbpf,
+  labs: benchLabs,
   page: benchPage,
 };
 

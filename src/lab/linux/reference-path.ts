@@ -14,18 +14,25 @@ import { KernelFib } from "./kernel-fib.ts";
 import type { Namespace } from "./sys.ts";
 import type { TapOwner } from "./tap-net.ts";
 
-/** Looks up in what the kernel has at that moment. */
+/** Looks up in what the kernel has, which is read again where it may have changed: a system call per packet would be half its cost. */
 class LiveFib implements FibHelper {
-  private readonly kernel: KernelFib;
+  readonly kernel: KernelFib;
+  /** The host was given packets since. */
+  stale = true;
   private readonly helper: KernelFibHelper;
 
-  constructor(kernel: KernelFib) {
-    this.kernel = kernel;
-    this.helper = new KernelFibHelper(kernel);
+  constructor(ns: Namespace) {
+    this.kernel = new KernelFib(ns);
+    this.helper = new KernelFibHelper(this.kernel);
+  }
+
+  refresh(): void {
+    this.kernel.refresh();
+    this.stale = false;
   }
 
   fibLookup(p: FibParams): number {
-    this.kernel.refresh();
+    if (this.stale) this.refresh();
     return this.helper.fibLookup(p);
   }
 }
@@ -35,7 +42,7 @@ export class ReferencePath implements HostDataPath, TapOwner {
   private readonly ns: Namespace;
   private readonly all: ReadonlyMap<string, Nic>;
   private path: Reference | undefined;
-  private kernel: KernelFib | undefined;
+  private fib: LiveFib | undefined;
   private sink: HookSink | undefined;
 
   /** `nics`: the host's, by name. */
@@ -53,8 +60,8 @@ export class ReferencePath implements HostDataPath, TapOwner {
   }
 
   attach(nic: string): void {
-    this.kernel ??= new KernelFib(this.ns);
-    this.path ??= new Reference(this.stores, new LiveFib(this.kernel));
+    this.fib ??= new LiveFib(this.ns);
+    this.path ??= new Reference(this.stores, this.fib);
     this.all.get(nic)!.dataPath = this.sink === undefined ? this.path : new RecordedPath(nic, this.path, this.sink);
   }
 
@@ -74,16 +81,21 @@ export class ReferencePath implements HostDataPath, TapOwner {
   /** None are left: each run is handed over as it ends. */
   readHooks(): void {}
 
-  /** An MTU may have been changed: packets that the hooks make longer are measured by it. */
+  /** An MTU may have been changed, too: packets that the hooks make longer are measured by it. */
   sync(): void {
-    if (this.kernel === undefined) return;
-    this.kernel.refresh();
-    for (const nic of this.all.values()) nic.mtu = this.kernel.mtu(nic.ifindex);
+    const { fib } = this;
+    if (fib === undefined) return;
+    fib.refresh();
+    for (const nic of this.all.values()) nic.mtu = fib.kernel.mtu(nic.ifindex);
+  }
+
+  touched(): void {
+    if (this.fib !== undefined) this.fib.stale = true;
   }
 
   close(): void {
     for (const nic of this.all.values()) nic.dataPath = undefined;
-    this.kernel?.close();
-    this.path = this.kernel = undefined;
+    this.fib?.kernel.close();
+    this.path = this.fib = undefined;
   }
 }

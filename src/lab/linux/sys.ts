@@ -32,6 +32,7 @@ const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const MSG_DONTWAIT = 0x40;
 const SOCKADDR_IN_LEN = 16;
+export const EAGAIN = 11;
 
 interface Calls {
   socket(domain: number, type: number, protocol: number): number;
@@ -147,9 +148,10 @@ export function send(fd: number, bytes: Uint8Array, addr?: Uint8Array): void {
 export function receive(fd: number, buf: Uint8Array): number {
   const n = Number(calls().recv(fd, buf, buf.length, MSG_DONTWAIT));
   if (n >= 0) return n;
-  const err = new SysError("recv", calls().errno());
-  if (err.errno === "EAGAIN") return -1;
-  throw err;
+  const errno = calls().errno();
+  // Told by its number: an error is costly to make, and mostly there is nothing to receive.
+  if (errno === EAGAIN) return -1;
+  throw new SysError("recv", errno);
 }
 
 /** Number of an interface of the namespace that the thread is in. */

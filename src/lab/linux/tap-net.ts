@@ -14,8 +14,8 @@ import { Nic, type NicOwner } from "../../sim/nic.ts";
 import { SkbPool } from "../../sim/pool.ts";
 import type { Mac } from "../../wire/ethernet.ts";
 import type { Recorder } from "../sim/recorder.ts";
-import { ifindexOf, type Namespace, SysError } from "./sys.ts";
-import { errnoOf, openTap, setCarrier, type TapCalls, tapCalls } from "./tap-calls.ts";
+import { EAGAIN, ifindexOf, type Namespace, SysError } from "./sys.ts";
+import { errnoOf, leaveTap, openTap, setCarrier, type TapCalls, tapCalls } from "./tap-calls.ts";
 import { TapLoop, type TapReader } from "./tap-loop.ts";
 
 const NS_PER_MS = 1_000_000;
@@ -52,9 +52,12 @@ export class TapClock {
   }
 }
 
-/** What is known of a host before a batch of its packets is read: it may have changed since. */
+/** Who knows what the host's kernel has, such as its neighbours. */
 export interface TapOwner {
+  /** A batch of the host's packets is about to be read: what is known may have changed. */
   sync(): void;
+  /** The host's kernel was given a packet: it may know more now. */
+  touched(): void;
 }
 
 /** A host's end: its NICs by number, and what goes to its kernel. */
@@ -112,9 +115,9 @@ export class TapNic implements TapReader {
       const skb = net.pool.get(FRAME_MAX) as TapSkb;
       const n = calls.read(this.fd, skb.addr + skb.head, FRAME_MAX);
       if (n < 0) {
-        const errno = errnoOf(calls);
+        const errno = calls.errno();
         net.pool.put(skb);
-        if (errno !== "EAGAIN") throw new SysError(`read ${nic.label}`, calls.errno());
+        if (errno !== EAGAIN) throw new SysError(`read ${nic.label}`, errno);
         return i;
       }
       skb.end = skb.head + n;
@@ -127,6 +130,7 @@ export class TapNic implements TapReader {
 
   /** Hands a frame to the host's kernel; takes it over. */
   write(skb: TapSkb): void {
+    this.host.owner?.touched();
     const len = skb.end - skb.head;
     if (this.calls.write(this.fd, skb.addr + skb.head, len) === len) this.net.pool.put(skb);
     // EIO, where the interface is down; the kernel takes no frame that is shorter than a MAC header.
@@ -239,9 +243,9 @@ export class TapNet implements FrameEnv {
     this.waiting.length = 0;
   }
 
-  /** Ends the loop and removes the interfaces. */
+  /** Ends the loop and lets go of the interfaces: they go with their namespaces. */
   close(): void {
     this.loop.close();
-    for (const { fd } of this.taps.splice(0)) closeSync(fd);
+    for (const { fd } of this.taps.splice(0)) leaveTap(fd);
   }
 }
