@@ -22,6 +22,11 @@ const COMMANDS: readonly [name: string, summary: string, load: Loader][] = [
     "run a command or a program inside a host of a lab that topo_setup left up",
     async () => (await import("./live.ts")).execCommand(),
   ],
+  [
+    "diff",
+    "compare a run on real Linux with the reference, packet by packet",
+    async () => (await import("./diff.ts")).diffCommand(),
+  ],
   ["shell", "the demo's commands at a prompt", async () => (await import("./shell.ts")).shellCommand()],
   [
     "explain",

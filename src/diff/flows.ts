@@ -31,8 +31,6 @@ import { StreamBytes } from "./stream.ts";
 export interface Flow {
   /** `out GUE 1/100 172.1.0.3:5000 > 172.1.0.4:6000 | tcp 172.1.0.2:~1 > 1.1.1.1:4000`; `~1`: the first of its kind. */
   key: string;
-  /** Its ephemeral ports; empty where it has none. */
-  instance: string;
   firstNs: number;
   lastNs: number;
   /** The first packet, for a report. */
@@ -48,6 +46,12 @@ export interface FlowContext {
   /** Ports that the scenario names; all others are ephemeral. */
   ports: ReadonlySet<number>;
   rules: RuleCounter<ScenarioRule>;
+}
+
+/** Packets of a run, and the times at which its topology came up anew: flows do not outlive it. */
+export interface SeenPackets {
+  packets: readonly PacketRecord[];
+  setups: readonly number[];
 }
 
 /** One packet, taken apart as far as a flow needs it. */
@@ -68,13 +72,13 @@ const DATA_WORD = 0x0504a000;
 const PLAIN_WORD = 0x00040000;
 
 /** The flows of each NIC, by `host/nic`, in the order of their first packets. */
-export function flowsByNic(packets: Iterable<PacketRecord>, ctx: FlowContext): Map<string, Flow[]> {
+export function flowsByNic({ packets, setups }: SeenPackets, ctx: FlowContext): Map<string, Flow[]> {
   const nics = new Map<string, NicFlows>();
   for (const p of packets) {
     const label = `${p.host}/${p.nic}`;
     let nic = nics.get(label);
     if (nic === undefined) nics.set(label, (nic = new NicFlows(ctx)));
-    nic.add(p);
+    nic.add(p, setups.filter((t) => t <= p.timeNs).length);
   }
   return new Map([...nics].map(([label, nic]) => [label, nic.flows]));
 }
@@ -89,14 +93,15 @@ class NicFlows {
     this.ctx = ctx;
   }
 
-  add(p: PacketRecord): void {
+  /** `life`: of the topology, which number. */
+  add(p: PacketRecord, life: number): void {
     const { rules } = this.ctx;
     if (ethType(p.frame, 0) === ETH_P_ARP) {
       rules.use("arp");
       return;
     }
     const parsed = parseFrame(p.frame, this.ctx);
-    const flow = this.flowOf(p, parsed);
+    const flow = this.flowOf(p, parsed, life);
     flow.lastNs = p.timeNs;
     if (parsed.tcp !== undefined) {
       flow.stream ??= new StreamBytes();
@@ -107,8 +112,8 @@ class NicFlows {
     }
   }
 
-  private flowOf(p: PacketRecord, { kind, instance, tcp }: Parsed): Flow {
-    const id = `${p.direction} ${kind} # ${instance}`;
+  private flowOf(p: PacketRecord, { kind, instance, tcp }: Parsed, life: number): Flow {
+    const id = `${life} ${p.direction} ${kind} # ${instance}`;
     const known = this.byInstance.get(id);
     // A port that is used again after the connection's end is another flow.
     const reopened = known?.stream !== undefined && tcp !== undefined && known.stream.isReopening(tcp.seq, tcp.flags);
@@ -118,7 +123,7 @@ class NicFlows {
     if (instance !== "") this.ctx.rules.use("ephemeral-port");
     if (tcp !== undefined) this.ctx.rules.use("tcp-stream");
     const key = `${p.direction} ${kind}${ordinal > 1 ? ` (${ordinal})` : ""}`;
-    const flow: Flow = { key, instance, firstNs: p.timeNs, lastNs: p.timeNs, first: p, messages: [] };
+    const flow: Flow = { key, firstNs: p.timeNs, lastNs: p.timeNs, first: p, messages: [] };
     this.byInstance.set(id, flow);
     this.flows.push(flow);
     return flow;

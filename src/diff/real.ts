@@ -10,9 +10,12 @@ export interface RecordedRun extends RealRun {
   report: RunReport;
 }
 
-/** Runs it in a lab that records packets. `atEnd` may look at the lab before it is closed. The lab is closed in every case. */
+/** A simulated command begins when the one before has ended; on a real machine so much time passes at least. */
+export const PACE_NS = 20_000_000;
+
+/** Runs it in a lab that records packets. In the simulation PACE_NS pass behind each command. `atEnd` may look at the lab before it is closed. The lab is closed in every case. */
 export async function recordRun(scenario: Scenario, lab: Lab, atEnd: () => void = () => {}): Promise<RecordedRun> {
-  const watched = new WatchedLab(lab);
+  const watched = new WatchedLab(lab, lab.kind === "sim" ? PACE_NS : 0);
   try {
     const report = await runScenario(scenario, watched);
     const endNs = lab.now();

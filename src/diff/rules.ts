@@ -41,8 +41,9 @@ export const SCENARIO_RULES = {
     "An HTTP request or response is compared by its first line and its body: the other header fields of curl and of Node's server are not the simulated ones.",
   unfinished:
     "How far a stream came that was never ended is a matter of time: the shorter one must be the longer one's beginning.",
-  "tcp-close":
-    "A simulated command begins when the one before has ended, a real one some milliseconds later: a connection that is still closing when the network changes ends with a RST instead of, or after, its FIN.",
+  pace: "In the simulated run 20 ms pass behind every command, as they do on a real machine: what is still under way then ends.",
+  "gave-up":
+    "When a client gives up (curl -m), whether a late answer still meets it and gets a RST is a matter of time: of a connection that carried no byte the RST is left out.",
   "gue-ping": "GUE pings repeat by the clock: equal ones of one flow count once.",
   retry:
     "What is sent again because time passed, or as often as time allows, counts once: equal datagrams and ICMP errors in a row, and echo requests by their number.",

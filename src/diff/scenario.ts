@@ -6,7 +6,7 @@ import type { EndpointArg } from "../scenario/command.ts";
 import type { RunReport, StepReport } from "../scenario/report-types.ts";
 import { GUE_PORT } from "../wire/gue.ts";
 import { compareFlows } from "./flow-compare.ts";
-import { type FlowContext, flowsByNic } from "./flows.ts";
+import { type FlowContext, flowsByNic, type SeenPackets } from "./flows.ts";
 import type { RecordedRun } from "./real.ts";
 import { RuleCounter, SCENARIO_RULES, type ScenarioRule } from "./rules.ts";
 import { compareTables } from "./table-compare.ts";
@@ -18,6 +18,7 @@ export const SCENARIO_TITLE = "scenario";
 export function compareScenario(real: RecordedRun, reference: RecordedRun): LevelReport {
   const rules = new RuleCounter<ScenarioRule>(SCENARIO_RULES);
   const ctx: FlowContext = { ports: namedPorts([...real.marks, ...reference.marks]), rules };
+  rules.use("pace", reference.marks.length);
   const steps = compareSteps(real.report, reference.report);
   const tables = compareTables(real.report, reference.report, ctx);
   const theirs = flowsByNic(upToEnd(real), ctx);
@@ -52,8 +53,12 @@ export function compareScenario(real: RecordedRun, reference: RecordedRun): Leve
   };
 }
 
-const upToEnd = (run: RecordedRun) =>
-  run.packets.filter((p) => p.timeNs <= run.endNs).sort((a, b) => a.timeNs - b.timeNs);
+const upToEnd = (run: RecordedRun): SeenPackets => ({
+  packets: run.packets.filter((p) => p.timeNs <= run.endNs).sort((a, b) => a.timeNs - b.timeNs),
+  setups: run.marks
+    .filter((m) => m.command.spec.name === "topo_setup" && m.refused === undefined)
+    .map((m) => m.startNs),
+});
 
 /** Numbers that commands name as ports. What is in between a pool's first and last port is one, too. */
 export function namedPorts(marks: readonly CommandMark[]): Set<number> {

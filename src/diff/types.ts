@@ -99,7 +99,8 @@ export interface LevelReport {
 export interface DiffFiles {
   folder: string;
   real: string;
-  reference: string;
+  /** Of the simulated run; there is one at level c. */
+  reference?: string;
   report: string;
   vector?: string;
 }

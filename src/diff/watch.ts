@@ -20,35 +20,46 @@ export class WatchedLab implements Lab {
   /** In the order in which they began. */
   readonly marks: CommandMark[] = [];
   private readonly lab: Lab;
+  private readonly paceNs: number;
 
-  constructor(lab: Lab) {
+  /** `paceNs`: let so much time pass behind every command that `run` has carried out. */
+  constructor(lab: Lab, paceNs = 0) {
     this.lab = lab;
+    this.paceNs = paceNs;
     this.kind = lab.kind;
     this.topology = lab.topology;
   }
 
-  run = (command: Command): Promise<CommandResult> => this.note([command], () => this.lab.run(command));
-
-  start = (command: Command): Promise<CommandResult> => this.note([command], () => this.lab.start(command));
-
-  runAll(commands: readonly Command[]): Promise<PromiseSettledResult<CommandResult>[]> {
-    const marks = commands.map((c) => this.mark(c));
-    return this.lab.runAll(commands).then((results) => {
-      for (const [i, r] of results.entries()) this.end(marks[i], r.status === "rejected" ? r.reason : undefined);
-      return results;
-    });
+  async run(command: Command): Promise<CommandResult> {
+    const result = await this.noted(command, () => this.lab.run(command));
+    await this.pace();
+    return result;
   }
 
-  private async note<T>(commands: readonly Command[], act: () => Promise<T>): Promise<T> {
-    const marks = commands.map((c) => this.mark(c));
+  start = (command: Command): Promise<CommandResult> => this.noted(command, () => this.lab.start(command));
+
+  private async noted(command: Command, act: () => Promise<CommandResult>): Promise<CommandResult> {
+    const mark = this.mark(command);
     try {
       const result = await act();
-      for (const m of marks) this.end(m, undefined);
+      this.end(mark, undefined);
       return result;
     } catch (err) {
-      for (const m of marks) this.end(m, err);
+      this.end(mark, err);
       throw err;
     }
+  }
+
+  async runAll(commands: readonly Command[]): Promise<PromiseSettledResult<CommandResult>[]> {
+    const marks = commands.map((c) => this.mark(c));
+    const results = await this.lab.runAll(commands);
+    for (const [i, r] of results.entries()) this.end(marks[i], r.status === "rejected" ? r.reason : undefined);
+    await this.pace();
+    return results;
+  }
+
+  private async pace(): Promise<void> {
+    if (this.paceNs > 0) await this.lab.wait(this.paceNs);
   }
 
   private mark(command: Command): CommandMark {
