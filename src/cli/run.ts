@@ -8,10 +8,11 @@ import { formatReport, formatTotals, ProgressLine } from "../report/console.ts";
 import { toJson } from "../report/json.ts";
 import { toJunit } from "../report/junit.ts";
 import { paintFor } from "../report/paint.ts";
-import type { FailureReport, RunReport, StepReport } from "../scenario/report-types.ts";
 import { VERSION } from "../version.ts";
 import { checkPair, execute, type Job, type JobResult, LAB_KINDS, type LabKind } from "./execute.ts";
 import { checkHtmlReport, writeHtmlReport } from "./html.ts";
+import { refusals } from "./refusals.ts";
+import { stepThrough } from "./step.ts";
 import { checkWritable, writeWhole } from "./write.ts";
 
 interface RunOptions {
@@ -23,6 +24,7 @@ interface RunOptions {
   html?: string;
   jobs: number;
   quiet?: boolean;
+  step?: boolean;
   lab: LabKind;
   datapath?: DataPathKind;
   prefix?: string;
@@ -48,6 +50,7 @@ export function runCommand(): Command {
     .option("--json [file]", "write the reports as JSON; without a file, or with -, print them in place of the text")
     .option("--junit [file]", "the same as JUnit XML")
     .option("--html <file>", "write a page that shows the runs packet by packet, in one file (docs/page.md)")
+    .option("--step", "walk through one scenario event by event, forward and back (docs/replay.md)")
     .option("-j, --jobs <n>", "scenarios at the same time", positive, availableParallelism())
     .option("-q, --quiet", "print failed scenarios only")
     .addHelpText(
@@ -59,6 +62,13 @@ export function runCommand(): Command {
       const json = reportTarget(options.json, files);
       const junit = reportTarget(options.junit, files);
       if (files.length === 0) command.error("error: missing required argument 'file'");
+      if (options.step) {
+        const reports = [json, junit, options.html, options.pcap].some((target) => target !== undefined);
+        if (files.length > 1 || options.lab !== "sim" || reports || options.trace)
+          command.error("error: --step takes one scenario, in the simulated lab, and goes with --seed only");
+        process.exitCode = await stepThrough(files[0], { seed: options.seed });
+        return;
+      }
       process.exitCode = await run(files, { ...options, json, junit });
     });
 }
@@ -170,14 +180,6 @@ async function runAll(jobs: Job[], threads: number, onResult: (result: JobResult
     await pool.destroy();
   }
   return results as JobResult[];
-}
-
-/** Commands that were refused where nothing expects it: the scenario is wrong, not what it checks. */
-function refusals(report: RunReport): FailureReport[] {
-  const refused = (f: FailureReport): boolean => f.code !== undefined && f.expected === undefined;
-  const of = (steps: readonly StepReport[]): FailureReport[] =>
-    steps.flatMap((step) => [...step.failures.filter(refused), ...of(step.steps)]);
-  return [...(report.error ? [report.error] : []), ...of(report.steps)];
 }
 
 function print(result: JobResult, detail: "full" | "failures", quiet: boolean): void {

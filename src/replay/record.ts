@@ -14,6 +14,11 @@ import { Recording } from "./recording.ts";
 import { topologyView } from "./topology-view.ts";
 import { applyWhatIf } from "./what-if.ts";
 
+/** Events from one look at the budget to the next. One of them may carry a whole window of packets. */
+const PAUSE_EVENTS = 50;
+/** Time from one breath, in which others have their turn, to the next, ms. */
+const BREATH_MS = 15;
+
 export interface RecordOptions extends ReplayHost {
   budget?: Budget;
   /** Called now and then while the run goes on. */
@@ -58,7 +63,12 @@ export async function recordScenario(source: ScenarioSource, options: RecordOpti
   const journal = new Journal();
   const recorder = new SimRecorder(log, journal);
   const budget = new BudgetWatch(options.budget ?? {}, log, options.clock);
+  let breath = options.clock?.() ?? 0;
   const pause = async (): Promise<void> => {
+    budget.check();
+    const now = options.clock?.() ?? breath + BREATH_MS;
+    if (now - breath < BREATH_MS) return;
+    breath = now;
     const timeNs = log.length > 0 ? log.time.data[log.length - 1] : 0;
     options.progress?.({ events: log.length, packets: log.packets, timeNs, step: log.strings.get(log.currentStep) });
     await options.pause?.();
@@ -66,7 +76,13 @@ export async function recordScenario(source: ScenarioSource, options: RecordOpti
     budget.check();
   };
   const { topology, seed } = scenario;
-  const lab = new SimLab(topology, { seed, record: scenario.needsPackets, pause, watch: recorder });
+  const lab = new SimLab(topology, {
+    seed,
+    record: scenario.needsPackets,
+    pause,
+    pauseEvery: PAUSE_EVENTS,
+    watch: recorder,
+  });
   try {
     // A change may break an expectation on purpose: what comes then is what one wants to see.
     const keepGoing = (source.changes ?? []).length > 0;

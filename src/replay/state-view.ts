@@ -1,5 +1,6 @@
 /** Tables and flows at an event as rows of text, and what changed with it. */
 import { fieldNames, type TableRow, tableRow } from "../scenario/table-rows.ts";
+import { REASON, type ReasonName } from "../tables/reasons.ts";
 import { TABLE_NAMES, TABLES } from "../tables/schema.ts";
 import { createTables, type Tables } from "../tables/tables.ts";
 import { FLOW_COLUMNS, flowExpires, flowRow } from "./flow.ts";
@@ -62,7 +63,8 @@ function tableView(journal: Journal, table: TableHistory, index: number, nowNs: 
     out.total++;
     out.rows.push(stateRow(now, was?.key === now.key ? was : undefined, changed, cellsOf));
   }
-  if (name !== "REASON") out.rows.sort((a, b) => compareKeys(a.key, b.key));
+  const order = (key: string): number => REASON[key as ReasonName];
+  out.rows.sort(name === "REASON" ? (a, b) => order(a.key) - order(b.key) : (a, b) => compareKeys(a.key, b.key));
   return out;
 }
 

@@ -34,7 +34,8 @@ it.each(GROUPS)("tells every decision of %s as it was made", async (group) => {
       const at = `${file} event ${i} ${decision.reason}`;
       if (!decision.agrees) wrong.push(`${at}: the second run says ${run.reason}`);
       if (stops.length !== 1 || list.checks.at(-1)?.outcome !== "stop") wrong.push(`${at}: ${stops.length} ends`);
-      if (list.untold > 0 || list.checks.some((c) => c.question.endsWith(" is asked"))) wrong.push(`${at}: untold lookups`);
+      if (list.untold > 0 || list.checks.some((c) => c.question.endsWith(" is asked")))
+        wrong.push(`${at}: untold lookups`);
       told++;
     }
   }

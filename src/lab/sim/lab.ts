@@ -31,6 +31,8 @@ export interface SimLabOptions {
    * ends the call, while what a command began goes on in the network. Without it time passes in one go.
    */
   pause?: () => Promise<void>;
+  /** Events of the simulation from one pause to the next; 5,000, some milliseconds, without it. */
+  pauseEvery?: number;
   /** Sees everything that happens, tables included. */
   watch?: LabWatch;
 }
@@ -44,7 +46,6 @@ export interface LabWatch {
   ready(): void;
 }
 
-/** Events from one pause to the next: some milliseconds. */
 const EVENTS_PER_PAUSE = 5_000;
 
 /** Virtual time after which a command that has not come to an end is given up. */
@@ -62,6 +63,7 @@ export class SimLab implements Lab {
   private readonly seed: number;
   private readonly record: boolean;
   private readonly pause: (() => Promise<void>) | undefined;
+  private readonly pauseEvery: number;
   private readonly watch: LabWatch | undefined;
   private env: SimEnv;
   private up: World | undefined;
@@ -73,6 +75,7 @@ export class SimLab implements Lab {
     this.env = new SimEnv(this.seed);
     this.record = opts.record ?? false;
     this.pause = opts.pause;
+    this.pauseEvery = opts.pauseEvery ?? EVENTS_PER_PAUSE;
     this.watch = opts.watch;
     this.recorder = new Recorder(this.env, this.record);
     if (opts.down !== true) this.setUp();
@@ -227,7 +230,7 @@ export class SimLab implements Lab {
     const { clock } = this.env;
     if (this.pause === undefined) return clock.runUntil(done, endNs);
     for (;;) {
-      let left = EVENTS_PER_PAUSE;
+      let left = this.pauseEvery;
       let ended = false;
       if (!clock.runUntil(() => (ended = done()) || left-- === 0, endNs)) return false;
       if (ended) return true;
