@@ -35,7 +35,7 @@ describeWeb("a report from the disk", () => {
     const quiet = [vi.spyOn(process.stdout, "write"), vi.spyOn(process.stderr, "write")];
     for (const spy of quiet) spy.mockReturnValue(true);
     try {
-      await main(["run", "--html", path, ...files]);
+      await main(["run", "--html", path, "--jobs", "1", ...files]);
     } finally {
       for (const spy of quiet) spy.mockRestore();
       process.exitCode = undefined;

@@ -30,6 +30,7 @@ export function serve(): void {
 export function startWorker(): Worker {
   const own = document.querySelector<HTMLScriptElement>('script[type="module"]')!;
   if (own.src) return new Worker(own.src, { type: "module" });
-  const address = URL.createObjectURL(new Blob([own.textContent ?? ""], { type: "text/javascript" }));
-  return new Worker(address, { type: "module" });
+  // A page from the disk has no origin, and no worker of its own may be a module: the text becomes a plain script.
+  const script = `(() => { "use strict";${own.textContent}\n})()`;
+  return new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
 }
