@@ -1,4 +1,5 @@
 /** A lesson's Markdown as lines for a terminal: paragraphs wrapped, emphasis as styles, tables and code as they are. */
+import { stripVTControlCharacters } from "node:util";
 import type { Paint } from "../report/paint.ts";
 
 /** Widest line; longer ones are hard to read. */
@@ -10,7 +11,7 @@ export function lessonText(markdown: string, paint: Paint, width = MAX_WIDTH): s
   let paragraph = "";
   let indent = "";
   const flush = (): void => {
-    if (paragraph !== "") out.push(...wrap(paragraph, Math.min(width, MAX_WIDTH), indent).map((l) => inline(l, paint)));
+    if (paragraph !== "") out.push(...wrap(inline(paragraph, paint), Math.min(width, MAX_WIDTH), indent));
     paragraph = "";
     indent = "";
   };
@@ -43,11 +44,14 @@ export function lessonText(markdown: string, paint: Paint, width = MAX_WIDTH): s
     .trim();
 }
 
+/** Columns that a text takes: colours take none. */
+const columns = (text: string): number => stripVTControlCharacters(text).length;
+
 function wrap(text: string, width: number, indent: string): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
+    if (line !== "" && columns(line) + 1 + columns(word) > width) {
       lines.push(line);
       line = indent + word;
     } else line = line === "" ? word : `${line} ${word}`;
@@ -55,7 +59,7 @@ function wrap(text: string, width: number, indent: string): string[] {
   return [...lines, line];
 }
 
-/** Styles go around whole words on one line; what a line break parts stays as it was written. */
+/** Emphasis and code as styles; of links the text. */
 function inline(line: string, paint: Paint): string {
   return line
     .replace(/`([^`]+)`/g, (_, code: string) => paint("cyan", code))

@@ -51,8 +51,11 @@ export function readLesson(text: string, file: string, checkFilter: CheckFilter)
   const parts: Lesson["parts"] = [];
   let prose = end + 1;
   const flush = (to: number): void => {
+    while (prose < to && lines[prose].trim() === "") prose++;
     const part: Prose = { kind: "prose", markdown: lines.slice(prose, to).join("\n").trim(), line: prose + 1 };
-    if (part.markdown !== "") parts.push(part);
+    if (part.markdown === "") return;
+    parts.push(part);
+    checkLinks(lines, prose, to, file, checkFilter);
   };
   for (let i = end + 1; i < lines.length; i++) {
     const fence = /^(`{3,})\s*(\S*)/.exec(lines[i]);
@@ -79,6 +82,15 @@ export function readLesson(text: string, file: string, checkFilter: CheckFilter)
     });
   const id = file.replace(/^.*[\\/]/, "").replace(/\.md$/i, "");
   return { id, file, ...head, parts };
+}
+
+/** Links to events in the lines [from, to): `[text](<show:EXPRESSION>)`. */
+function checkLinks(lines: string[], from: number, to: number, file: string, checkFilter: CheckFilter): void {
+  for (let i = from; i < to; i++)
+    for (const m of lines[i].matchAll(/\]\(<show:([^>]*)>\)/g)) {
+      const column = m.index + m[0].indexOf(m[1]) + 1;
+      parseExpression(m[1], { file, line: i + 1, column }, checkFilter);
+    }
 }
 
 /** Lines [from, to) as checked YAML; places are those in the file. */

@@ -6,20 +6,22 @@ import { type Ask, type LessonRun, lessonRun } from "./run.ts";
 
 /** Throws LabError: those of the scenario, and ERR_LESSON_RUN where one of its expectations does not hold. */
 export async function openLessonRun(source: ScenarioSource): Promise<LessonRun> {
-  let answer: Response | undefined;
+  const answers = new Map<number, Response>();
+  let lastId = 0;
   const server = createReplayServer((response) => {
-    if (response.type !== "progress") answer = response;
+    if (response.type !== "progress") answers.set(response.id, response);
   });
   const ask = async (type: Response["type"], request: Parameters<Ask>[1]): Promise<Response> => {
-    answer = undefined;
-    await server.handle({ ...request, id: 1 });
-    const given = answer as Response | undefined;
-    if (given?.type === "error") {
-      const { code, message, hint, position } = given.error;
+    const id = ++lastId;
+    await server.handle({ ...request, id });
+    const answer = answers.get(id);
+    answers.delete(id);
+    if (answer?.type === "error") {
+      const { code, message, hint, position } = answer.error;
       throw new LabError(code, message, { hint, position });
     }
-    if (given?.type !== type) throw new Error(`${given?.type} in answer to ${request.type}`);
-    return given;
+    if (answer?.type !== type) throw new Error(`${answer?.type} in answer to ${request.type}`);
+    return answer;
   };
   const { info } = (await ask("opened", { type: "open", source })) as Extract<Response, { type: "opened" }>;
   if (info.report?.status !== "passed")

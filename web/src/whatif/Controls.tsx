@@ -169,7 +169,7 @@ function Pings({ hosts }: { hosts: readonly string[] }) {
 }
 
 const keyOf = signal("");
-const newKey = signal("a-key-of-16-bytes".slice(0, 16));
+const newKey = signal("another-key-1234");
 
 function Keys() {
   const id = useId();
