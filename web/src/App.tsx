@@ -8,6 +8,7 @@ import { EventList } from "./panels/EventList.tsx";
 import { Help, helpOpen } from "./panels/Help.tsx";
 import { Network } from "./panels/Network.tsx";
 import { Packet } from "./panels/Packet.tsx";
+import { SameRun } from "./panels/SameRun.tsx";
 import { SourceDialog } from "./panels/SourceDialog.tsx";
 import { Steps } from "./panels/Steps.tsx";
 import { Tables } from "./panels/Tables.tsx";
@@ -142,10 +143,10 @@ function Workspace() {
       {failed ? null : (
         <>
           <Alerts />
-          <div class="moving">
+          <section class="moving" aria-label="Time">
             <Toolbar />
             <Timeline />
-          </div>
+          </section>
         </>
       )}
       <main class={`panels phone-${store.phoneTab.value} side-${store.sideTab.value}`} id="main">
@@ -177,6 +178,7 @@ function Alerts() {
   const failure = first?.failures[0];
   return (
     <>
+      <SameRun />
       {info?.truncated ? (
         <p class="banner warn" role="alert" data-testid="truncated">
           {info.truncated.message}

@@ -201,20 +201,46 @@ export async function select(index: number): Promise<void> {
 
 async function show(index: number): Promise<void> {
   const text = filter.value;
-  const [detail, tables, place] = await Promise.all([
-    ask("event", { type: "event", index }),
-    ask("state", { type: "state", index }),
-    ask("located", { type: "locate", filter: text || undefined, index }),
+  const asked = ask("event", { type: "event", index });
+  const [detail, hosts, place] = await Promise.all([
+    asked,
+    manyHosts() ? asked.then((a) => stateOf(index, a.event.host)) : stateOf(index),
+    text ? ask("located", { type: "locate", filter: text, index }) : { row: index, hidden: false },
   ]);
   const id = detail.event.journey;
   const ways = id > 0 && id !== event.value?.journey ? await journeyEvents(id) : undefined;
   batch(() => {
     event.value = detail.event;
-    state.value = tables.hosts;
+    state.value = hosts;
     if (text === filter.value) selectedRow.value = place.hidden ? -1 : place.row;
     if (ways) journeyRows.value = ways;
     else if (id <= 0) journeyRows.value = [];
   });
+}
+
+/** In a large topology the tables of one host are shown at a time. */
+const MANY_HOSTS = 40;
+export const manyHosts = (): boolean => (info.value?.topology?.hosts.length ?? 0) > MANY_HOSTS;
+/** The host whose tables the reader wants to see; undefined: that of the event. */
+export const tableHost = signal<string | undefined>(undefined);
+
+async function stateOf(index: number, host?: string): Promise<readonly StateView[]> {
+  const wanted = host && (tableHost.value ?? host);
+  if (host !== undefined && !info.value?.topology?.hosts.some((h) => h.name === wanted)) return [];
+  return (await ask("state", { type: "state", index, host: wanted })).hosts;
+}
+
+/** Shows the tables of a host; undefined: of wherever the event was. */
+export async function showTables(host: string | undefined): Promise<void> {
+  tableHost.value = host;
+  const at = event.value;
+  if (!at || !manyHosts()) return;
+  try {
+    const hosts = await stateOf(at.index, at.host);
+    if (event.value === at) state.value = hosts;
+  } catch (e) {
+    report(e);
+  }
 }
 
 /** Rows of a journey, at most 1,000 of them. */

@@ -83,8 +83,9 @@ export function layoutTopology(input: LayoutInput, wide: boolean, shown: Readonl
     const isBefore = (m: string): boolean => first && ["client", "proxy"].includes(byName.get(m)!.role);
     const before = pick(fresh.filter(isBefore));
     const rest = pick(fresh.filter((m) => !isBefore(m)));
-    const left = fresh.length - before.length - rest.length;
-    if (left > 0) hidden.set(name, left);
+    const left = fresh.filter((m) => !before.includes(m) && !rest.includes(m));
+    if (left.length > 0) hidden.set(name, left.length);
+    for (const m of left) hide(m);
     for (const m of fresh) placedHosts.add(m);
     const behind = rest.map((host): Branch => {
       const nets = byName
@@ -96,6 +97,15 @@ export function layoutTopology(input: LayoutInput, wide: boolean, shown: Readonl
     });
     const span = Math.max(total(before.map(() => cross)), total(behind.map((b) => b.span)), cross);
     return { name, before, behind, span };
+  };
+  /** What is behind a host that is not drawn is not drawn either. */
+  const hide = (host: string): void => {
+    placedHosts.add(host);
+    for (const { network } of byName.get(host)!.nics) {
+      if (placedNets.has(network)) continue;
+      placedNets.add(network);
+      for (const m of networks.get(network)?.members ?? []) if (byName.has(m) && !placedHosts.has(m)) hide(m);
+    }
   };
   const pick = (names: string[]): string[] =>
     names.length <= MAX_SIDE ? names : names.filter((n, i) => shown.has(n) || i < MAX_SIDE - 2);

@@ -10,7 +10,10 @@ import { count, seconds } from "../ui/format.ts";
 import { useSize } from "../ui/size.ts";
 import { FilterBar } from "./FilterBar.tsx";
 
+/** Height of a row, px: one line, or two where the list is narrow (styles/panels.css). */
 const ROW_H = 26;
+const TWO_LINE_H = 44;
+const NARROW = 440;
 /** Browsers cannot make an element much higher than this; a longer list is scrolled in proportion. */
 const MAX_H = 8_000_000;
 
@@ -32,10 +35,12 @@ function Rows() {
   const [top, setTop] = useState(scrolled.value);
   const total = store.rowTotal.value;
   store.rows.version.value;
-  const height = Math.min(total * ROW_H, MAX_H);
-  const visible = Math.ceil(size.height / ROW_H) + 1;
-  const scale = height < total * ROW_H ? (total * ROW_H - size.height) / (MAX_H - size.height) : 1;
-  const first = Math.max(0, Math.min(total - 1, Math.floor((top * scale) / ROW_H)));
+  const narrow = size.width > 0 && size.width < NARROW;
+  const rowH = narrow ? TWO_LINE_H : ROW_H;
+  const height = Math.min(total * rowH, MAX_H);
+  const visible = Math.ceil(size.height / rowH) + 1;
+  const scale = height < total * rowH ? (total * rowH - size.height) / (MAX_H - size.height) : 1;
+  const first = Math.max(0, Math.min(total - 1, Math.floor((top * scale) / rowH)));
   const from = Math.max(0, first - 4);
   const to = Math.min(total, first + visible + 4);
   store.rows.want(from, to);
@@ -50,12 +55,12 @@ function Rows() {
   useLayoutEffect(() => {
     const el = ref.current;
     if (!el || chosen < 0 || size.height === 0) return;
-    const y = chosen * ROW_H;
+    const y = chosen * rowH;
     const now = el.scrollTop * scale;
-    if (y >= now && y + ROW_H <= now + size.height) return;
+    if (y >= now && y + rowH <= now + size.height) return;
     internal.current = true;
     el.scrollTop = Math.max(0, y - size.height / 3) / scale;
-  }, [chosen, total, size.height > 0]);
+  }, [chosen, total, size.height > 0, rowH]);
 
   const goTo = async (row: number): Promise<void> => {
     const at = Math.max(0, Math.min(total - 1, row));
@@ -77,17 +82,18 @@ function Rows() {
 
   const rows = [];
   for (let i = from; i < to; i++)
-    rows.push(<Line key={i} row={i} total={total} id={`${id}-${i}`} scaled={scale} top={top} />);
+    rows.push(<Line key={i} row={i} total={total} id={`${id}-${i}`} scaled={scale} top={top} rowH={rowH} />);
   return (
     <div
       ref={ref}
-      class="rows"
+      class={narrow ? "rows two-line" : "rows"}
       role="listbox"
       aria-label={`Events, ${count(total)}`}
       aria-activedescendant={chosen >= from && chosen < to ? `${id}-${chosen}` : undefined}
       tabIndex={0}
       data-testid="event-list"
       data-total={total}
+      data-filter={store.filter.value}
       onScroll={(e) => {
         scrolled.value = e.currentTarget.scrollTop;
         setTop(e.currentTarget.scrollTop);
@@ -102,11 +108,11 @@ function Rows() {
   );
 }
 
-function Line(props: { row: number; total: number; id: string; scaled: number; top: number }) {
+function Line(props: { row: number; total: number; id: string; scaled: number; top: number; rowH: number }) {
   const { row } = props;
   const r = store.rows.get(row);
   // In a list scrolled in proportion a row's place is relative to what is in sight.
-  const y = row * ROW_H - (props.scaled === 1 ? 0 : props.top * props.scaled - props.top);
+  const y = row * props.rowH - (props.scaled === 1 ? 0 : props.top * props.scaled - props.top);
   const style = { transform: `translateY(${y}px)` };
   if (!r)
     return (
@@ -140,7 +146,15 @@ function Line(props: { row: number; total: number; id: string; scaled: number; t
       onClick={() => void store.select(r.index)}
     >
       <span class="c-time mono">{seconds(r.timeNs)}</span>
-      <span class="c-place">{r.kind === "step" ? `step ${r.step}` : r.nic ? `${r.host}/${r.nic}` : r.host}</span>
+      <span class="c-place">
+        {r.kind === "step"
+          ? r.note.endsWith("begins")
+            ? `step ${r.step}`
+            : `end of ${r.step}`
+          : r.nic
+            ? `${r.host}/${r.nic}`
+            : r.host}
+      </span>
       <Kind row={r} />
       <span class="c-text mono">{r.summary}</span>
       <Outcome row={r} />

@@ -28,7 +28,8 @@ export function Network() {
 
 function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; wide: boolean }) {
   const { topology, rows, wide } = props;
-  const involved = useMemo(() => [...new Set(rows.map((r) => r.host))].sort().join(" "), [rows]);
+  const here = store.event.value?.host ?? "";
+  const involved = useMemo(() => [...new Set([here, ...rows.map((r) => r.host)])].sort().join(" "), [rows, here]);
   const layout = useMemo(
     () => layoutTopology(topology, wide, new Set(involved.split(" "))),
     [topology, wide, involved],
@@ -48,6 +49,7 @@ function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; wid
       aria-label={`Topology ${topology.name}`}
       data-testid="topology"
     >
+      <desc id="to-next-event">Goes to the next event here.</desc>
       <defs>
         {["line", "tube"].map((kind) => (
           <marker
@@ -213,7 +215,7 @@ function HostBox(props: {
       <g
         role="button"
         tabIndex={0}
-        aria-label={`${title.replaceAll("\n", ", ")}. Go to the next event here.`}
+        aria-describedby="to-next-event"
         onClick={choose}
         onKeyDown={(e) => (e.key === "Enter" || e.key === " ") && choose()}
       >

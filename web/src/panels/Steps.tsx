@@ -25,11 +25,25 @@ export function Steps() {
   );
 }
 
+/** Longer lists show their beginning, what is near the selected event, and what failed. */
+const LONG = 60;
+const NEAR = 15;
+
 function StepList({ steps }: { steps: readonly StepView[] }) {
   const at = store.selected.value;
+  const now = steps.findLastIndex((s) => s.firstEvent >= 0 && s.firstEvent <= at);
+  const shown =
+    steps.length <= LONG
+      ? steps
+      : steps.filter((s, i) => i < NEAR || Math.abs(i - now) <= NEAR || s.status === "failed").slice(0, LONG * 4);
   return (
     <ol class="step-list">
-      {steps.map((s) => {
+      {shown.length < steps.length ? (
+        <li class="muted small">
+          {shown.length} of {plural(steps.length, "step")}: the first, those near this moment, and what failed.
+        </li>
+      ) : null}
+      {shown.map((s) => {
         const here = s.firstEvent >= 0 && at >= s.firstEvent && at <= s.lastEvent;
         return (
           <li key={s.id}>

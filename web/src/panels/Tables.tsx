@@ -1,28 +1,26 @@
 /** Every table of every host right after the selected event; what it changed is marked. */
-import { signal } from "@preact/signals";
-import type { StateTable } from "../../../src/replay/types.ts";
+import type { StateTable, StateView } from "../../../src/replay/types.ts";
 import * as store from "../store.ts";
 import { count } from "../ui/format.ts";
-
-/** The host to show; undefined: the one where the event was. */
-const pinned = signal<string | undefined>(undefined);
 
 const changesIn = (t: StateTable): number => t.rows.filter((r) => r.mark !== "").length + t.removed.length;
 
 export function Tables() {
   const states = store.state.value;
   const here = store.event.value?.host;
-  if (states.length === 0) return <p class="empty">No host has a table with rows at this moment.</p>;
-  const shown = states.find((s) => s.host === (pinned.value ?? here)) ?? states[0];
+  const pinned = store.tableHost.value;
+  const shown = states.find((s) => s.host === (pinned ?? here)) ?? states[0];
+  if (store.manyHosts()) return <OneHost shown={shown} />;
+  if (!shown) return <p class="empty">No host has a table with rows at this moment.</p>;
   return (
     <div class="tables" data-testid="tables">
       <div class="quick" role="group" aria-label="Host">
         <button
           type="button"
-          aria-pressed={pinned.value === undefined}
+          aria-pressed={pinned === undefined}
           title="The host where the event was"
           onClick={() => {
-            pinned.value = undefined;
+            void store.showTables(undefined);
           }}
         >
           follow
@@ -38,7 +36,7 @@ export function Tables() {
               type="button"
               aria-pressed={s.host === shown.host}
               onClick={() => {
-                pinned.value = s.host;
+                void store.showTables(s.host);
               }}
             >
               {s.host}
@@ -58,12 +56,37 @@ export function Tables() {
   );
 }
 
+/** Where there are too many hosts for a row of buttons. */
+function OneHost({ shown }: { shown: StateView | undefined }) {
+  return (
+    <div class="tables" data-testid="tables">
+      <select
+        aria-label="Host"
+        value={store.tableHost.value ?? ""}
+        onChange={(e) => void store.showTables(e.currentTarget.value || undefined)}
+      >
+        <option value="">where the event was</option>
+        {store.info.value?.topology?.hosts.map((h) => (
+          <option key={h.name} value={h.name}>
+            {h.name}
+          </option>
+        ))}
+      </select>
+      {shown ? (
+        shown.tables.map((t) => <Table key={t.name} host={shown.host} table={t} />)
+      ) : (
+        <p class="empty">This host has no table with rows at this moment.</p>
+      )}
+    </div>
+  );
+}
+
 function Table({ host, table: t }: { host: string; table: StateTable }) {
   return (
     <section class="part" data-table={t.name}>
-      <h3>
+      <h2>
         {t.name} <span class="muted small">{t.doc}</span>
-      </h3>
+      </h2>
       <div class="scroll-x" role="region" tabIndex={0} aria-label={`${t.name} of ${host}`}>
         <table class="grid small">
           <thead>
