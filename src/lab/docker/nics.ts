@@ -25,7 +25,7 @@ interface Link {
 const links = (ns: Namespace): Link[] => JSON.parse(runInside(ns, "ERR_IP", "ip", ["-j", "address"]));
 
 /**
- * Gives a host's interfaces the names, addresses of Ethernet and MTU of the topology, and puts nothing else there. Returns the
+ * Gives a host's interfaces the names, addresses of Ethernet and MTU of the topology; what is left is eth0. Returns the
  * number of each interface's other end, in the topology's order. Throws LabError ERR_DOCKER_NIC.
  */
 export function adoptNics(ns: Namespace, def: HostDef): number[] {
@@ -40,13 +40,15 @@ export function adoptNics(ns: Namespace, def: HostDef): number[] {
         "ERR_DOCKER_NIC",
         `docker gave ${def.name} no interface with the address ${formatIpv4(nic.addr)}`,
       );
-    return { nic, link, peer: link.link_index };
+    return { name: nic.name, link, peer: link.link_index };
   });
-  const wrong = found.filter(({ nic, link }) => nic.name !== link.ifname);
+  const taken = new Set(found.map(({ link }) => link));
+  const mgmt = there.filter((l) => l.ifname !== "lo" && !taken.has(l)).map((link) => ({ name: "eth0", link }));
+  const wrong = [...found, ...mgmt].filter(({ name, link }) => name !== link.ifname);
   ipBatch(ns, [
     // By way of names that nobody has: two may have each other's.
     ...wrong.flatMap(({ link }, i) => [`link set ${link.ifname} down`, `link set ${link.ifname} name guelab${i}`]),
-    ...wrong.map(({ nic }, i) => `link set guelab${i} name ${nic.name}`),
+    ...wrong.flatMap(({ name }, i) => [`link set guelab${i} name ${name}`, `link set ${name} up`]),
     ...def.nics.map((nic) => `link set ${nic.name} address ${formatMac(macOf(nic.addr))} mtu ${nic.mtu}`),
   ]);
   return found.map(({ peer }) => peer);
