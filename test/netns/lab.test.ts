@@ -153,9 +153,14 @@ describeNetns("the netns lab", () => {
       const unprivileged = cli.runBy("setpriv", plain, "run", "--lab", "netns", scenario);
       expect(unprivileged.stderr).toContain("ERR_NO_ROOT");
       expect(unprivileged.status).toBe(2);
-      const reference = cli.run("run", "--lab", "netns", "--datapath", "reference", scenario);
-      expect(reference.stderr).toContain("ERR_BAD_ARGUMENT");
-      expect(reference.status).toBe(2);
+      for (const pair of [
+        ["sim", "ebpf"],
+        ["docker", "reference"],
+      ]) {
+        const refused = cli.run("run", "--lab", pair[0], "--datapath", pair[1], scenario);
+        expect(refused.stderr).toContain("ERR_BAD_ARGUMENT");
+        expect(refused.status).toBe(2);
+      }
     });
   });
 });

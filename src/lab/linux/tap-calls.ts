@@ -11,6 +11,7 @@ import { AF_INET, closeSocket, type Namespace, SOCK_DGRAM, SysError, socket } fr
 
 const DEVICE = "/dev/net/tun";
 const TUNSETIFF = 0x400454ca;
+const TUNGETFEATURES = 0x800454cf;
 const TUNSETPERSIST = 0x400454cb;
 const TUNSETCARRIER = 0x400454e2;
 const IFF_TAP = 0x0002;
@@ -77,16 +78,21 @@ export const tapCalls = (): TapCalls => calls();
 
 /** Throws LabError ERR_NO_TUN where this machine makes no TAP interfaces, and ERR_NO_KOFFI. */
 export function requireTun(device = DEVICE): void {
+  const c = calls();
+  let cause: unknown;
   try {
-    closeSync(openSync(device, constants.O_RDWR));
-  } catch (cause) {
-    const why = existsSync(device) ? "cannot be opened" : "does not exist";
-    throw new LabError("ERR_NO_TUN", `the data path reference needs TAP interfaces, and ${device} ${why}`, {
-      hint: "Load the module: modprobe tun (in a container: --device /dev/net/tun). Or use --datapath ebpf.",
-      cause,
-    });
+    const fd = openSync(device, constants.O_RDWR);
+    const ret = c.ioctl(fd, TUNGETFEATURES, memory(4).addr);
+    closeSync(fd);
+    if (ret >= 0) return;
+  } catch (err) {
+    cause = err;
   }
-  calls();
+  const why = existsSync(device) ? "is not usable" : "does not exist";
+  throw new LabError("ERR_NO_TUN", `the data path reference needs TAP interfaces, and ${device} ${why}`, {
+    hint: "Load the module: modprobe tun (in a container: --device /dev/net/tun). Or use --datapath ebpf.",
+    cause,
+  });
 }
 
 export interface TapSettings {
