@@ -27,3 +27,27 @@ export interface ReportDocument {
   command: string;
   entries: ReportEntry[];
 }
+
+/**
+ * Where two reports of one run differ, in words; undefined where they say the same. Counts of packets are left out: they
+ * depend on whether a run kept its packets.
+ */
+export function reportDifference(reported: RunReport, here: RunReport): string | undefined {
+  return difference(reported, here, "");
+}
+
+function difference(a: unknown, b: unknown, path: string): string | undefined {
+  if (typeof a === "object" && a !== null && typeof b === "object" && b !== null) {
+    for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+      if (key === "packets") continue;
+      const found = difference(
+        a[key as keyof typeof a],
+        b[key as keyof typeof b],
+        path === "" ? key : `${path}.${key}`,
+      );
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  return a === b ? undefined : `${path}: ${JSON.stringify(a)} in the report, ${JSON.stringify(b)} here`;
+}

@@ -89,10 +89,12 @@ describeWeb("a report from the disk", () => {
     const same = await browser.open(document("same", { ...entry, report: own }));
     await opened(same.page);
     expect(await same.page.getByTestId("disagrees").count()).toBe(0);
-    const counts = { ...own.counts, packets: own.counts.packets + 1 };
-    const other = await browser.open(document("other", { ...entry, report: { ...own, counts } }));
+    const other = await browser.open(document("other", { ...entry, report: { ...own, timeNs: own.timeNs + 1 } }));
     await opened(other.page);
-    await other.page.getByTestId("disagrees").waitFor();
+    await other.page
+      .getByTestId("disagrees")
+      .getByText(`timeNs: ${own.timeNs + 1} in the report`)
+      .waitFor();
   });
 
   it("of a capture shows the recorded packets with their hooks", async () => {
