@@ -2,6 +2,7 @@
  * What a host's own process sent, seen from the frame that left the host: the IPv4 packet before NAT of sources and the egress
  * hook. And whether any process of the host can have sent it: without that a wrongly forwarded packet would pass as the host's.
  */
+import type { ArgValue, Command, EndpointArg } from "../scenario/command.ts";
 import { TABLES } from "../tables/schema.ts";
 import { typed } from "../tables/typed.ts";
 import { rd16, rd32 } from "../wire/bytes.ts";
@@ -21,6 +22,7 @@ import {
   ipSaddr,
   ipTotLen,
   ipv4Check,
+  parseIpv4,
 } from "../wire/ipv4.ts";
 import { rewriteSource } from "../wire/rewrite.ts";
 import { UDP_HLEN } from "../wire/udp.ts";
@@ -71,38 +73,62 @@ function translatedBack(twin: Twin, p: Uint8Array): Uint8Array | undefined {
   return undefined;
 }
 
-/** Commands that make a host send. */
-const SENDERS: Readonly<Record<string, readonly number[]>> = {
-  curl: [IPPROTO_TCP],
-  udp: [IPPROTO_UDP],
-  send_gue: [IPPROTO_UDP],
-  gue_ping: [IPPROTO_UDP],
-  pfc_setup: [IPPROTO_UDP],
-  ping: [IPPROTO_ICMP],
-  test_icmp: [IPPROTO_ICMP],
+/** Both ends of a packet; ports are 0 where it has none. */
+interface Ends {
+  proto: number;
+  sport: number;
+  daddr: number;
+  dport: number;
+}
+
+type Args = Command["args"];
+
+const toEndpoint =
+  (proto: number, ip: ArgValue | undefined, port: ArgValue | undefined, local?: ArgValue) =>
+  (e: Ends): boolean =>
+    e.proto === proto && e.daddr === ip && e.dport === port && (local === undefined || e.sport === local);
+
+/** Commands that make a host send, and what: by the addresses that their arguments name. */
+const SENDERS: Readonly<Record<string, (args: Args) => (e: Ends) => boolean>> = {
+  curl(args) {
+    const url = /^http:\/\/([\d.]+)(?::(\d+))?/.exec(String(args.url));
+    return toEndpoint(IPPROTO_TCP, parseIpv4(url?.[1] ?? ""), Number(url?.[2] ?? 80), args.localPort);
+  },
+  udp: (args) => toEndpoint(IPPROTO_UDP, args.ip, args.port, args.localPort),
+  gue_ping: (args) => toEndpoint(IPPROTO_UDP, args.remoteIp, args.remotePort, args.localPort),
+  send_gue({ to, from }) {
+    const { ip, port } = to as EndpointArg;
+    return toEndpoint(IPPROTO_UDP, ip, port, (from as EndpointArg | undefined)?.port);
+  },
+  ping: (args) => (e) => e.proto === IPPROTO_ICMP && e.daddr === args.ip,
+  test_icmp: (args) => (e) => e.proto === IPPROTO_ICMP && e.daddr === args.ip,
 };
 
 /** Why no process of the host can have sent the packet; undefined where one can. `marks`: commands that have begun. */
 export function cannotSend(twin: Twin, packet: Uint8Array, marks: readonly CommandMark[]): string | undefined {
   const proto = ipProto(packet, 0);
   const saddr = ipSaddr(packet, 0);
-  const sentBy = (name: string, m: CommandMark): boolean => senderOf(m, twin.name) && m.command.spec.name === name;
-  if (!twin.host.fib.isLocal(saddr)) {
-    // A forged source is what send_gue is there for.
-    const forged = marks.some(
-      (m) => sentBy("send_gue", m) && (m.command.args.from as { ip: number } | undefined)?.ip === saddr,
-    );
-    return forged ? undefined : "its source is no address of the host";
-  }
-  if ((ipFragOff(packet, 0) & IP_OFFMASK) !== 0) return undefined;
+  const isLater = (ipFragOff(packet, 0) & IP_OFFMASK) !== 0;
   const at = ipHlen(packet, 0);
+  const isForged = !twin.host.fib.isLocal(saddr);
+  if (isLater) return isForged ? "its source is no address of the host" : undefined;
   if (packet.length < at + 4) return "its transport header is not complete";
   if (proto === IPPROTO_ICMP && packet[at] !== ICMP_ECHO) return "the host's kernel should not have sent such an ICMP";
-  if (marks.some((m) => senderOf(m, twin.name) && SENDERS[m.command.spec.name]?.includes(proto))) return undefined;
-  if (proto !== IPPROTO_TCP && proto !== IPPROTO_UDP) return `no process of the host sends protocol ${proto}`;
-  const [sport, dport] = [rd16(packet, at), rd16(packet, at + 2)];
+  const hasPorts = proto === IPPROTO_TCP || proto === IPPROTO_UDP;
+  const [sport, dport] = hasPorts ? [rd16(packet, at), rd16(packet, at + 2)] : [0, 0];
+  const ends = { proto, sport, daddr: ipDaddr(packet, 0), dport };
+  const sent = marks.some(
+    (m) =>
+      senderOf(m, twin.name) &&
+      // A forged source is what send_gue is there for.
+      (!isForged || (m.command.args.from as EndpointArg | undefined)?.ip === saddr) &&
+      SENDERS[m.command.spec.name]?.(m.command.args)(ends),
+  );
+  if (sent) return undefined;
+  if (isForged) return "its source is no address of the host";
+  if (!hasPorts) return `no process of the host sends protocol ${proto} there`;
   // An answer to what a process of the host was given.
-  if (twin.delivered.has(flowKey(proto, ipDaddr(packet, 0), dport, saddr, sport))) return undefined;
+  if (twin.delivered.has(flowKey(proto, ends.daddr, dport, saddr, sport))) return undefined;
   // The ping daemon sends from its tunnel's own endpoint.
   const tunnel = { ip: saddr, port: sport, proto: IPPROTO_UDP, pad: 0 };
   if (proto === IPPROTO_UDP && typed(TABLES.DECAP, twin.tables.DECAP).get(tunnel) !== undefined) return undefined;
@@ -110,7 +136,7 @@ export function cannotSend(twin: Twin, packet: Uint8Array, marks: readonly Comma
 }
 
 function senderOf({ command, refused }: CommandMark, host: string): boolean {
-  if (refused !== undefined && command.spec.name !== "send_gue") return false;
+  if (refused !== undefined) return false;
   if (command.spec.name === "test_icmp") {
     const hosts = (command.args.hosts as string[] | undefined) ?? [];
     return hosts.length === 0 ? host.startsWith("gateway.") : hosts.includes(host);

@@ -39,8 +39,7 @@ export const SCENARIO_RULES = {
     "Each direction of a TCP connection is compared as one stream of bytes, with whether there was a SYN, a FIN, a RST. Initial sequence numbers and timestamps are random; segments, acknowledgements, retransmissions, windows and options are TCP's own (RFC 9293 section 3.8).",
   "http-head":
     "An HTTP request or response is compared by its first line and its body: the other header fields of curl and of Node's server are not the simulated ones.",
-  unfinished:
-    "How far a stream came that was never ended is a matter of time: the shorter one must be the longer one's beginning.",
+  unfinished: "How far a stream without a FIN came is a matter of time: it must be the other one's beginning.",
   pace: "In the simulated run 20 ms pass behind every command, as they do on a real machine: what is still under way then ends.",
   "gave-up":
     "When a client gives up (curl -m), whether a late answer still meets it and gets a RST is a matter of time: of a connection that carried no byte the RST is left out.",

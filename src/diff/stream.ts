@@ -11,7 +11,6 @@ export class StreamBytes {
   private readonly parts = new Map<number, Uint8Array>();
   /** Sequence number of the first byte. */
   private base: number | undefined;
-  private finAt = -1;
 
   add(seq: number, flags: number, payload: Uint8Array): void {
     const isSyn = (flags & TCP_SYN) !== 0;
@@ -22,10 +21,7 @@ export class StreamBytes {
     }
     this.base ??= (seq + (isSyn ? 1 : 0)) >>> 0;
     const at = (seq + (isSyn ? 1 : 0) - this.base) | 0;
-    if ((flags & TCP_FIN) !== 0) {
-      this.fin = true;
-      this.finAt = at + payload.length;
-    }
+    if ((flags & TCP_FIN) !== 0) this.fin = true;
     // A keep-alive's byte lies before the first one (RFC 9293 section 3.8.4).
     if (payload.length === 0 || at < 0 || at + payload.length > LIMIT) return;
     if ((this.parts.get(at)?.length ?? 0) < payload.length) this.parts.set(at, payload);
@@ -48,11 +44,6 @@ export class StreamBytes {
       end = Math.max(end, at + p.length);
     }
     return out.subarray(0, end);
-  }
-
-  /** Every byte up to its FIN is there. */
-  get finished(): boolean {
-    return this.fin && this.bytes().length === this.finAt;
   }
 
   get flags(): string {

@@ -36,15 +36,14 @@ function normalise(tables: readonly TableReport[], ctx: FlowContext): Rows {
   const out: Rows = new Map();
   for (const t of tables) {
     const rows = new Map<string, string>();
-    const seen = new Map<string, number>();
+    const alike = new Map<string, string[]>();
     for (const [i, cells] of t.rows.entries()) {
       const row = normaliseRow(t, cells, i, ctx);
-      if (row === undefined) continue;
-      // Rows that differ by an ephemeral port alone are told apart by their number.
-      const nth = (seen.get(row.key) ?? 0) + 1;
-      seen.set(row.key, nth);
-      rows.set(nth > 1 ? `${row.key} (${nth})` : row.key, row.text);
+      if (row !== undefined) alike.set(row.key, [...(alike.get(row.key) ?? []), row.text]);
     }
+    // Rows that differ by an ephemeral port alone are in no order.
+    for (const [key, texts] of alike)
+      for (const [i, text] of texts.sort().entries()) rows.set(i > 0 ? `${key} (${i + 1})` : key, text);
     // A table beyond what a report keeps is compared by its size.
     if (t.total > t.rows.length) rows.set("entries in all", String(t.total));
     if (rows.size > 0) out.set(`${t.host} ${t.table}`, rows);
