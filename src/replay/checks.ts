@@ -3,9 +3,10 @@
  * the reference: its reason says where the story stops, its lookups which way it went. Only questions and values are worded
  * here.
  */
+import { formatKey } from "../control/key.ts";
 import { RX_DNAT, RX_FWD, RX_GUE, TX_FWD, TX_MSS, TX_PROXY, TX_SNAT } from "../tables/schema.ts";
 import { formatFlags, parseFlags } from "../tables/text.ts";
-import { rd16, rd32, toHex } from "../wire/bytes.ts";
+import { rd16, rd32 } from "../wire/bytes.ts";
 import { etherTypeName } from "../wire/dissect.ts";
 import { ETH_HLEN, ethType } from "../wire/ethernet.ts";
 import {
@@ -249,7 +250,7 @@ class Told {
   private verified(g: number, at: Place): Record<string, string> | undefined {
     const fields = this.list.look("VERIFY", "The group and service are known", at, "DROP_NO_SERVICE")?.row?.fields;
     if (fields === undefined) return undefined;
-    const key = `0x${toHex(this.b, g + GUE_KEY, g + GUE_KEY + GUE_KEY_LEN)}`;
+    const key = formatKey(this.b.slice(g + GUE_KEY, g + GUE_KEY + GUE_KEY_LEN));
     const bytes = range(g + GUE_KEY, GUE_KEY_LEN);
     const text = "The key is the service's";
     return this.list.ask({ at: AT.key, text, value: key, expected: fields.key, bytes }, "DROP_WRONG_KEY")

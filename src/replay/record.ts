@@ -83,6 +83,12 @@ export async function recordScenario(source: ScenarioSource, options: RecordOpti
     pauseEvery: PAUSE_EVENTS,
     watch: recorder,
   });
+  const run = lab.run.bind(lab);
+  // Commands that end at once let no time pass, and there may be thousands of them.
+  lab.run = async (command) => {
+    await pause();
+    return run(command);
+  };
   try {
     // A change may break an expectation on purpose: what comes then is what one wants to see.
     const keepGoing = (source.changes ?? []).length > 0;

@@ -27,6 +27,8 @@ export class SimRecorder implements LabWatch, Tap {
   private inner: Tap | undefined;
   private live = false;
   private readonly writers = new Map<string, TableWriter>();
+  /** Writers with rows that no event has yet. */
+  private dirty: TableWriter[] = [];
   private readonly event: RawEvent = blankEvent();
   /** Frame that each journey had last: most events find it unchanged. */
   private readonly lastFrame = int32();
@@ -180,8 +182,11 @@ export class SimRecorder implements LabWatch, Tap {
 
   /** Rows that were written outside of packets' ways are an event of their own, at the time when it happened. */
   flushOutside(): void {
-    for (const writer of this.writers.values()) {
-      if (!writer.dirty || !this.live) continue;
+    if (this.dirty.length === 0 || !this.live) return;
+    const writers = this.dirty;
+    this.dirty = [];
+    for (const writer of writers) {
+      if (!writer.dirty) continue;
       const { log } = this;
       const changes = writer.flush(log.length);
       // What came and went in between is none; a journal entry, such as a counter's, then goes with the next event.
@@ -198,7 +203,12 @@ export class SimRecorder implements LabWatch, Tap {
   private writer(host: string): TableWriter {
     let writer = this.writers.get(host);
     if (writer === undefined) {
-      writer = new TableWriter(host, this.journal, () => this.env?.clock.now ?? 0);
+      writer = new TableWriter(
+        host,
+        this.journal,
+        () => this.env?.clock.now ?? 0,
+        (w) => this.dirty.push(w),
+      );
       this.writers.set(host, writer);
     }
     return writer;

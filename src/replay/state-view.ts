@@ -1,7 +1,7 @@
 /** Tables and flows at an event as rows of text, and what changed with it. */
 import { fieldNames, type TableRow, tableRow } from "../scenario/table-rows.ts";
 import { REASON, type ReasonName } from "../tables/reasons.ts";
-import { TABLE_NAMES, TABLES } from "../tables/schema.ts";
+import { TABLE_NAMES, TABLES, type TableName } from "../tables/schema.ts";
 import { createTables, type Tables } from "../tables/tables.ts";
 import { FLOW_COLUMNS, flowExpires, flowRow } from "./flow.ts";
 import type { Journal, JournalTable, RowHistory, TableHistory } from "./journal.ts";
@@ -12,17 +12,25 @@ import type { RowChange, StateRow, StateTable, StateView } from "./types.ts";
 const MAX_ROWS = 1000;
 const FLOW_DOC = "connection tracking: original tuple -> reply tuple";
 
-/** A row's text; `nowNs` gives the seconds that a flow has left. */
-function textOf(table: TableHistory, key: Uint8Array, value: Uint8Array, nowNs: number): TableRow {
-  return table.name === "conntrack" ? flowRow(value, nowNs) : tableRow(table.name, key, value);
+/** Rows as text by value number, which belongs to one row only: most of them stay from event to event. */
+const TEXTS = new WeakMap<Journal, Map<number, TableRow>>();
+const MAX_TEXTS = 100_000;
+
+function cachedRow(journal: Journal, row: RowHistory, value: number): TableRow {
+  let texts = TEXTS.get(journal);
+  if (texts === undefined || texts.size >= MAX_TEXTS) TEXTS.set(journal, (texts = new Map()));
+  let text = texts.get(value);
+  if (text === undefined)
+    texts.set(value, (text = tableRow(row.table.name as TableName, row.key, journal.values.get(value))));
+  return text;
 }
 
 /** A row that a journal's value number stands for; undefined for none, and for a flow whose time is up. */
 function rowAt(journal: Journal, row: RowHistory, value: number, nowNs: number): TableRow | undefined {
   if (value === 0) return undefined;
+  if (row.table.name !== "conntrack") return cachedRow(journal, row, value);
   const bytes = journal.values.get(value);
-  if (row.table.name === "conntrack" && flowExpires(bytes) <= nowNs) return undefined;
-  return textOf(row.table, row.key, bytes, nowNs);
+  return flowExpires(bytes) <= nowNs ? undefined : flowRow(bytes, nowNs);
 }
 
 /** All tables of one host that have rows, or lost one, right after event `index`. */

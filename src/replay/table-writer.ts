@@ -32,6 +32,7 @@ export class TableWriter implements MapWatcher {
   inHook = false;
   private readonly journal: Journal;
   private readonly now: () => number;
+  private readonly onDirty: (writer: TableWriter) => void;
   private readonly shelves = new Map<TableName, Shelf>();
   private conntrack: Conntrack | undefined;
   private readonly flows: (RowHistory | undefined)[] = [];
@@ -39,10 +40,12 @@ export class TableWriter implements MapWatcher {
   private readonly flowBytes = new Uint8Array(FLOW_SIZE);
   private readonly flowView = new DataView(this.flowBytes.buffer);
 
-  constructor(host: string, journal: Journal, now: () => number) {
+  /** `onDirty` hears when rows are written outside of a hook, once until the next flush. */
+  constructor(host: string, journal: Journal, now: () => number, onDirty: (writer: TableWriter) => void = () => {}) {
     this.host = host;
     this.journal = journal;
     this.now = now;
+    this.onDirty = onDirty;
   }
 
   /** New, empty tables for the host; the rows of earlier ones have gone. */
@@ -96,6 +99,7 @@ export class TableWriter implements MapWatcher {
     if (this.inHook || this.dirty) return;
     this.dirty = true;
     this.since = this.now();
+    this.onDirty(this);
   }
 
   /** Keeps what has changed, as the doing of event `index`. Returns how many rows changed, counters left out. */

@@ -1,5 +1,6 @@
 /** Tables at any event of a run of 100,000 packets, against a second run that stops there and is asked itself. */
 import { expect, it } from "vitest";
+import { listFlows } from "../../src/dataplane/conntrack-list.ts";
 import { SimLab } from "../../src/lab/sim/lab.ts";
 import { EventLog } from "../../src/replay/event-log.ts";
 import { Journal } from "../../src/replay/journal.ts";
@@ -9,11 +10,19 @@ import type { StateView } from "../../src/replay/types.ts";
 import { runScenario } from "../../src/scenario/runner.ts";
 import { tableRows } from "../../src/scenario/table-rows.ts";
 import { TABLE_NAMES } from "../../src/tables/schema.ts";
+import { formatIpv4, IPPROTO_ICMP, IPPROTO_UDP } from "../../src/wire/ipv4.ts";
 import { bigSource, sourceOf } from "./support.ts";
 
+/** Tables as rows; of a flow its original tuple's addresses, state and seconds left, in any order. */
 const tablesOf = (states: readonly StateView[]) =>
   states.flatMap(({ host, tables }) =>
-    tables.filter((t) => t.name !== "conntrack").map((t) => [host, t.name, t.rows.map((r) => [r.key, ...r.cells])]),
+    tables
+      .filter((t) => t.rows.length > 0)
+      .map((t) => {
+        if (t.name !== "conntrack") return [host, t.name, t.rows.map((r) => [r.key, ...r.cells])];
+        const at = (row: (typeof t.rows)[0], column: string): string => row.cells[t.columns.indexOf(column)];
+        return [host, t.name, t.rows.map((r) => [r.key, at(r, "state"), at(r, "timeout")].join(" ")).sort()];
+      }),
   );
 
 it("are those of a run that stops there", { timeout: 120_000 }, async () => {
@@ -43,14 +52,22 @@ it("are those of a run that stops there", { timeout: 120_000 }, async () => {
   for (const index of [...picked].reverse()) expect(tablesOf(recording.state(index))).toEqual(seen.get(index));
 });
 
-/** Every table with rows, as the recording shows them. */
+/** Every table with rows, and the live flows, as the recording shows them. */
 function live(lab: SimLab): unknown {
   return lab.topology.hosts.flatMap(({ name }) => {
-    const { tables } = lab.host(name);
-    return TABLE_NAMES.flatMap((table) => {
-      const rows = tableRows(tables[table]);
-      return rows.length === 0 ? [] : [[name, table, rows.map((r) => [r.key, ...Object.values(r.fields)])]];
+    const { tables, host } = lab.host(name);
+    const rows = TABLE_NAMES.flatMap((table) => {
+      const found = tableRows(tables[table]);
+      return found.length === 0 ? [] : [[name, table, found.map((r) => [r.key, ...Object.values(r.fields)])]];
     });
+    const flows = listFlows(host.netfilter.conntrack, lab.now()).map(({ original: o, proto, state, timeout }) => {
+      const ends =
+        proto === IPPROTO_ICMP
+          ? `icmp ${formatIpv4(o.src)} > ${formatIpv4(o.dst)} id ${o.sport}`
+          : `${proto === IPPROTO_UDP ? "udp" : "tcp"} ${formatIpv4(o.src)}:${o.sport} > ${formatIpv4(o.dst)}:${o.dport}`;
+      return `${ends} ${state} ${timeout}`;
+    });
+    return flows.length === 0 ? rows : [...rows, [name, "conntrack", flows.sort()]];
   });
 }
 
