@@ -113,11 +113,9 @@ describeWeb("what if", () => {
   it("completes hosts and commands, and runs what was typed", async () => {
     const page = await start();
     await type(page, "  - do: eg");
-    await offered(page, "egw").waitFor();
-    await page.keyboard.press("Enter");
+    await offered(page, "egw").click();
     await page.keyboard.type(" pfc_li");
-    await offered(page, "pfc_list").waitFor();
-    await page.keyboard.press("Enter");
+    await offered(page, "pfc_list").click();
     await page.keyboard.press("Control+Enter");
     await openTab(page, "tab-steps");
     await page.getByTestId("steps").getByText("egw pfc_list").waitFor();
@@ -128,7 +126,9 @@ describeWeb("what if", () => {
     await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
     await page.getByTestId("stop-pings").click();
     await status(page, "failed");
+    const before = await page.getByTestId("where").innerText();
     await page.getByTestId("next-drop").click();
+    await expect.poll(() => page.getByTestId("where").innerText()).not.toBe(before);
     const at = await page.getByTestId("where").innerText();
     await page.getByTestId("copy-link").click();
     await page.getByTestId("notice").getByText("The link is copied").waitFor();
