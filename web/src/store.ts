@@ -208,13 +208,14 @@ async function show(index: number): Promise<void> {
     text ? ask("located", { type: "locate", filter: text, index }) : { row: index, hidden: false },
   ]);
   const id = detail.event.journey;
-  const ways = id > 0 && id !== event.value?.journey ? await journeyEvents(id) : undefined;
+  const view = detail.event.journeyView;
+  const ways = view && id !== event.value?.journey ? await journeyEvents(view) : undefined;
   batch(() => {
     event.value = detail.event;
     state.value = hosts;
     if (text === filter.value) selectedRow.value = place.hidden ? -1 : place.row;
     if (ways) journeyRows.value = ways;
-    else if (id <= 0) journeyRows.value = [];
+    else if (!view) journeyRows.value = [];
   });
 }
 
@@ -243,9 +244,19 @@ export async function showTables(host: string | undefined): Promise<void> {
   }
 }
 
+/** Most rows that the worker gives at once. */
+const MOST_ROWS = 1000;
+
 /** Rows of a journey, at most 1,000 of them. */
-async function journeyEvents(id: number): Promise<EventRow[]> {
-  const { rows: found } = await ask("rows", { type: "rows", filter: `journey == ${id}`, from: 0, count: 1000 });
+async function journeyEvents(view: JourneyView): Promise<EventRow[]> {
+  const { id, events } = view;
+  const [first, last] = [events[0], events[events.length - 1]];
+  // Mostly its events are near each other; a filter would look at all events of the run.
+  if (last - first < MOST_ROWS) {
+    const { rows: near } = await ask("rows", { type: "rows", from: first, count: last - first + 1 });
+    return near.filter((r) => r.journey === id);
+  }
+  const { rows: found } = await ask("rows", { type: "rows", filter: `journey == ${id}`, from: 0, count: MOST_ROWS });
   return found;
 }
 
