@@ -18,11 +18,13 @@ export function compareFlows(
   const ours = new Map(reference.map((f) => [f.key, f]));
   for (const flow of real) {
     const twin = ours.get(flow.key);
-    if (twin === undefined) out.push(alone(label, flow, "real", "this flow is in the real run only"));
+    if (twin === undefined && flow.isRetry) rules.use("gave-up");
+    else if (twin === undefined) out.push(alone(label, flow, "real", "this flow is in the real run only"));
     else out.push(...compareContents(label, flow, twin, rules));
   }
   for (const flow of reference)
-    if (!theirs.has(flow.key)) out.push(alone(label, flow, "reference", "this flow is in the simulated run only"));
+    if (!theirs.has(flow.key) && flow.isRetry) rules.use("gave-up");
+    else if (!theirs.has(flow.key)) out.push(alone(label, flow, "reference", "this flow is in the simulated run only"));
   out.push(...compareOrder(label, real, reference, rules));
   return out;
 }
@@ -61,8 +63,9 @@ function compareContents(label: string, real: Flow, reference: Flow, rules: Rule
     const out: Difference[] = [];
     const [x, y] = [httpText(a.bytes(), rules), httpText(b.bytes(), rules)];
     if (a.flags !== b.flags) {
-      // Both sent a SYN and nothing else.
+      // Both sent a SYN, and nothing else but perhaps a RST.
       if (x === "" && y === "" && a.syn && b.syn && !a.fin && !b.fin) rules.use("gave-up");
+      else if (x === y && a.syn === b.syn && a.fin && b.fin) rules.use("late-segment");
       else out.push(differ("a TCP direction has other flags", a.flags, b.flags));
     }
     if (x === y) return out;

@@ -37,6 +37,8 @@ export interface Flow {
   first: PacketRecord;
   /** Of TCP. */
   stream?: StreamBytes;
+  /** Began when its connection, which never carried a byte, was retried: a second or more after its first packet. */
+  isRetry: boolean;
   /** Of everything else: datagrams and messages in order, repetitions once. */
   messages: string[];
 }
@@ -74,23 +76,39 @@ const PLAIN_WORD = 0x00040000;
 /** The flows of each NIC, by `host/nic`, in the order of their first packets. */
 export function flowsByNic({ packets, setups }: SeenPackets, ctx: FlowContext): Map<string, Flow[]> {
   const nics = new Map<string, NicFlows>();
+  const connections: Connections = new Map();
   for (const p of packets) {
     const label = `${p.host}/${p.nic}`;
     let nic = nics.get(label);
-    if (nic === undefined) nics.set(label, (nic = new NicFlows(ctx)));
+    if (nic === undefined) nics.set(label, (nic = new NicFlows(ctx, connections)));
     nic.add(p, setups.filter((t) => t <= p.timeNs).length);
   }
-  return new Map([...nics].map(([label, nic]) => [label, nic.flows]));
+  return new Map([...nics].map(([label, nic]) => [label, nic.finish()]));
 }
 
+/** By life and ephemeral ports: when its first packet was seen on any NIC, and whether it ever carried a byte. */
+type Connections = Map<string, { firstNs: number; carried: boolean }>;
+
+/** TCP's first retransmission timeout is 1 s (RFC 6298 section 2). */
+const RETRY_NS = 900_000_000;
+
 class NicFlows {
-  readonly flows: Flow[] = [];
+  private readonly flows: Flow[] = [];
   private readonly ctx: FlowContext;
+  private readonly connections: Connections;
+  /** Of a flow that began late: its connection. */
+  private readonly late = new Map<Flow, { carried: boolean }>();
   private readonly byInstance = new Map<string, Flow>();
   private readonly ordinals = new Map<string, number>();
 
-  constructor(ctx: FlowContext) {
+  constructor(ctx: FlowContext, connections: Connections) {
     this.ctx = ctx;
+    this.connections = connections;
+  }
+
+  finish(): Flow[] {
+    for (const [flow, connection] of this.late) flow.isRetry = !connection.carried;
+    return this.flows;
   }
 
   /** `life`: of the topology, which number. */
@@ -101,7 +119,11 @@ class NicFlows {
       return;
     }
     const parsed = parseFrame(p.frame, this.ctx);
-    const flow = this.flowOf(p, parsed, life);
+    const id = `${life} ${parsed.instance}`;
+    const connection = this.connections.get(id) ?? { firstNs: p.timeNs, carried: false };
+    if (parsed.instance !== "") this.connections.set(id, connection);
+    if ((parsed.tcp?.payload.length ?? 0) > 0) connection.carried = true;
+    const flow = this.flowOf(p, parsed, life, connection);
     flow.lastNs = p.timeNs;
     if (parsed.tcp !== undefined) {
       flow.stream ??= new StreamBytes();
@@ -112,18 +134,26 @@ class NicFlows {
     }
   }
 
-  private flowOf(p: PacketRecord, { kind, instance, tcp }: Parsed, life: number): Flow {
-    const id = `${life} ${p.direction} ${kind} # ${instance}`;
+  private flowOf(
+    p: PacketRecord,
+    { kind: name, instance, tcp }: Parsed,
+    life: number,
+    connection: { firstNs: number; carried: boolean },
+  ): Flow {
+    const id = `${life} ${p.direction} ${name} # ${instance}`;
     const known = this.byInstance.get(id);
     // A port that is used again after the connection's end is another flow.
     const reopened = known?.stream !== undefined && tcp !== undefined && known.stream.isReopening(tcp.seq, tcp.flags);
     if (known !== undefined && !reopened) return known;
-    const ordinal = (this.ordinals.get(`${p.direction} ${kind}`) ?? 0) + 1;
-    this.ordinals.set(`${p.direction} ${kind}`, ordinal);
+    const isLate = instance !== "" && p.timeNs - connection.firstNs >= RETRY_NS;
+    const kind = `${p.direction} ${name}${isLate ? " late" : ""}`;
+    const ordinal = (this.ordinals.get(kind) ?? 0) + 1;
+    this.ordinals.set(kind, ordinal);
     if (instance !== "") this.ctx.rules.use("ephemeral-port");
     if (tcp !== undefined) this.ctx.rules.use("tcp-stream");
-    const key = `${p.direction} ${kind}${ordinal > 1 ? ` (${ordinal})` : ""}`;
-    const flow: Flow = { key, firstNs: p.timeNs, lastNs: p.timeNs, first: p, messages: [] };
+    const key = `${kind}${ordinal > 1 ? ` (${ordinal})` : ""}`;
+    const flow: Flow = { key, firstNs: p.timeNs, lastNs: p.timeNs, first: p, isRetry: false, messages: [] };
+    if (isLate) this.late.set(flow, connection);
     this.byInstance.set(id, flow);
     this.flows.push(flow);
     return flow;

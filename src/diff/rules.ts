@@ -42,7 +42,9 @@ export const SCENARIO_RULES = {
   unfinished: "How far a stream without a FIN came is a matter of time: it must be the other one's beginning.",
   pace: "In the simulated run 20 ms pass behind every command, as they do on a real machine: what is still under way then ends.",
   "gave-up":
-    "When a client gives up (curl -m), whether a late answer still meets it and gets a RST is a matter of time: of a connection that carried no byte the RST is left out.",
+    "A connection that carried no byte is tried again after a second (RFC 6298), by when the client may have given up and another step changed the network: flows that begin then, and whether a RST is among them, are a matter of time.",
+  "late-segment":
+    "A segment that comes after both sides' FIN meets a closed connection and gets a RST: the labs' clients keep none in TIME_WAIT.",
   "gue-ping": "GUE pings repeat by the clock: equal ones of one flow count once.",
   retry:
     "What is sent again because time passed, or as often as time allows, counts once: equal datagrams and ICMP errors in a row, and echo requests by their number.",
@@ -51,7 +53,7 @@ export const SCENARIO_RULES = {
     "STATS counts packets and bytes, of which TCP and ARP send as they like: only which interfaces count is compared.",
   "reason-counter": "REASON counts packets: only which reasons there are is compared, not how often.",
   "reason-background":
-    "Whether ARP, or a packet of the control plane, met a hook at all is a matter of time: PASS_NOT_IPV4 and PASS_NO_CONFIG are left out.",
+    "Whether ARP, a packet during pfc_start or a GUE ping of the daemon met a hook at all is a matter of time: PASS_NOT_IPV4, PASS_NO_CONFIG and PING_CONSUMED are left out.",
   epoch: "EPOCH, and the epoch of a session, count sweeps by the clock.",
   ifindex: "An interface has another number on each side: its place among the host's own is compared.",
 } as const;

@@ -7,7 +7,7 @@ import type { RowDifference } from "./types.ts";
 type Rows = Map<string, Map<string, string>>;
 
 /** Reasons that a table has or has not by the time of ARP and of the control plane. */
-const BACKGROUND = new Set(["PASS_NOT_IPV4", "PASS_NO_CONFIG"]);
+const BACKGROUND = new Set(["PASS_NOT_IPV4", "PASS_NO_CONFIG", "PING_CONSUMED"]);
 
 export interface TableComparison {
   rows: number;
