@@ -56,7 +56,7 @@ function tableView(journal: Journal, table: TableHistory, index: number, nowNs: 
     total: 0,
   };
   const cellsOf = (row: TableRow): string[] => columns.map((c) => row.fields[c]);
-  for (const row of table.rows) {
+  for (const row of inOrder(journal, table)) {
     const changed = row.changedAt(index);
     const value = row.at(index);
     if (value === 0 && !changed) continue;
@@ -71,8 +71,7 @@ function tableView(journal: Journal, table: TableHistory, index: number, nowNs: 
     out.total++;
     out.rows.push(stateRow(now, was?.key === now.key ? was : undefined, changed, cellsOf));
   }
-  const order = (key: string): number => REASON[key as ReasonName];
-  out.rows.sort(name === "REASON" ? (a, b) => order(a.key) - order(b.key) : (a, b) => compareKeys(a.key, b.key));
+  if (name === "conntrack") out.rows.sort((a, b) => compareKeys(a.key, b.key));
   return out;
 }
 
@@ -86,6 +85,23 @@ function stateRow(
   const old = was && cellsOf(was);
   const changed = cells.flatMap((cell, i) => (marked && (old === undefined || old[i] !== cell) ? [i] : []));
   return { key: now.key, cells, mark: !marked ? "" : was === undefined ? "new" : "changed", changed };
+}
+
+/** Rows in the order of their keys, found anew only when there are more of them. Slots of conntrack have no order. */
+const ORDERS = new WeakMap<TableHistory, RowHistory[]>();
+
+function inOrder(journal: Journal, table: TableHistory): readonly RowHistory[] {
+  if (table.name === "conntrack") return table.rows;
+  const known = ORDERS.get(table);
+  if (known?.length === table.rows.length) return known;
+  const order = (key: string): number => REASON[key as ReasonName];
+  const { name } = table;
+  const blank = new Uint8Array(TABLES[name].value.size);
+  const keyed = table.rows.map((row) => ({ row, key: tableRow(name, row.key, blank).key }));
+  keyed.sort(name === "REASON" ? (a, b) => order(a.key) - order(b.key) : (a, b) => compareKeys(a.key, b.key));
+  const rows = keyed.map(({ row }) => row);
+  ORDERS.set(table, rows);
+  return rows;
 }
 
 let collator: ((a: string, b: string) => number) | undefined;
