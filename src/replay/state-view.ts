@@ -56,7 +56,7 @@ function tableView(journal: Journal, table: TableHistory, index: number, nowNs: 
     total: 0,
   };
   const cellsOf = (row: TableRow): string[] => columns.map((c) => row.fields[c]);
-  for (const row of inOrder(journal, table)) {
+  for (const row of inOrder(table)) {
     const changed = row.changedAt(index);
     const value = row.at(index);
     if (value === 0 && !changed) continue;
@@ -90,7 +90,7 @@ function stateRow(
 /** Rows in the order of their keys, found anew only when there are more of them. Slots of conntrack have no order. */
 const ORDERS = new WeakMap<TableHistory, RowHistory[]>();
 
-function inOrder(journal: Journal, table: TableHistory): readonly RowHistory[] {
+function inOrder(table: TableHistory): readonly RowHistory[] {
   if (table.name === "conntrack") return table.rows;
   const known = ORDERS.get(table);
   if (known?.length === table.rows.length) return known;
