@@ -21,7 +21,7 @@ export interface RunResult {
 }
 
 /** Programs that leave something in the kernel. A guelab that is killed takes them along, so that they add nothing later. */
-const LEAVES_TRACES = new Set(["bpftool", "tc", "ip", "iptables", "nsenter"]);
+const LEAVES_TRACES = new Set(["bpftool", "tc", "ip", "iptables", "iptables-restore", "nsenter"]);
 
 /** Runs a program to its end. Throws LabError only when it is not installed. */
 export function tryRun(program: string, args: readonly string[], input?: string): RunResult {

@@ -30,7 +30,18 @@ export function configureHost(host: LinuxHost, topology: Topology): void {
     ]),
     ...def.routes.map(routeLine),
   ]);
-  for (const rule of natRules(def)) runInside(ns, "ERR_IPTABLES", "iptables", rule.split(" "));
+  const rules = natRules(def);
+  if (rules.length > 0) runInside(ns, "ERR_IPTABLES", "iptables-restore", ["--noflush"], restoreInput(rules));
+}
+
+/** Rules as iptables-restore(8) reads them, table by table: one run in place of one for each. */
+function restoreInput(rules: readonly string[]): string {
+  const tables = new Map<string, string[]>();
+  for (const rule of rules) {
+    const [, table = "filter", words] = /^(?:-t (\S+) )?(.*)$/.exec(rule) as RegExpExecArray;
+    tables.set(table, [...(tables.get(table) ?? []), words]);
+  }
+  return [...tables].map(([table, lines]) => `*${table}\n${lines.join("\n")}\nCOMMIT\n`).join("");
 }
 
 const routeLine = (r: RouteDef): string => `route add ${formatIpv4(r.dst)}/${r.prefix} via ${formatIpv4(r.via)}`;
