@@ -50,8 +50,10 @@ const BAR = 12;
 const CABLE = 38;
 const GAP = 18;
 const MARGIN = 16;
-/** Hosts of one side of a network that are drawn without being asked for. */
+/** Hosts of one side of a network that are drawn without being asked for; in a large topology there are fewer. */
 const MAX_SIDE = 8;
+const MANY_HOSTS = 40;
+const FEW = 2;
 
 /** A host and what hangs behind it, and how much of the cross axis they take. */
 interface Branch {
@@ -74,6 +76,7 @@ export function layoutTopology(input: LayoutInput, wide: boolean, shown: Readonl
   const byName = new Map(input.hosts.map((h) => [h.name, h]));
   const networks = new Map(input.networks.map((n) => [n.name, n]));
   const hidden = new Map<string, number>();
+  const most = input.hosts.length > MANY_HOSTS ? FEW : MAX_SIDE;
   const placedHosts = new Set<string>();
   const placedNets = new Set<string>();
 
@@ -108,7 +111,7 @@ export function layoutTopology(input: LayoutInput, wide: boolean, shown: Readonl
     }
   };
   const pick = (names: string[]): string[] =>
-    names.length <= MAX_SIDE ? names : names.filter((n, i) => shown.has(n) || i < MAX_SIDE - 2);
+    names.length <= most ? names : names.filter((n, i) => shown.has(n) || i < most - 1);
 
   const roots: NetNode[] = [];
   for (const net of input.networks) if (!placedNets.has(net.name)) roots.push(netNode(net.name, true));

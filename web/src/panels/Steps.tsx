@@ -61,7 +61,7 @@ function StepList({ steps }: { steps: readonly StepView[] }) {
                 <span class="visually-hidden">{s.status}</span>
               </span>
               <span class="step-text">
-                <span class="step-kind">{s.kind}</span>{" "}
+                {s.command || !s.title.startsWith(s.kind) ? <span class="step-kind">{s.kind}</span> : null}{" "}
                 <span class={s.command ? "mono" : ""}>{s.command ?? s.title}</span>
               </span>
             </button>
