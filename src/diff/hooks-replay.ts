@@ -5,11 +5,19 @@
 import type { FibHelper, FibParams, HookResult, Verdict } from "../dataplane/datapath.ts";
 import { Reference } from "../dataplane/reference.ts";
 import { Skb } from "../dataplane/skb.ts";
-import type { HookFrame, HookRecord, HostHistory, TableBytes, TableWrite } from "../lab/linux/hook-record.ts";
-import { MapError } from "../tables/map.ts";
+import type {
+  HookFrame,
+  HookRecord,
+  HostHistory,
+  TableBytes,
+  TableRows,
+  TableWrite,
+} from "../lab/linux/hook-record.ts";
+import { type BpfMap, MapError } from "../tables/map.ts";
 import { TC_ACT_SHOT } from "../tables/reasons.ts";
 import { TABLE_NAMES } from "../tables/schema.ts";
 import { createTables, type Tables } from "../tables/tables.ts";
+import { toHex } from "../wire/bytes.ts";
 import { rdMac } from "../wire/ethernet.ts";
 import { equalButOffload, type HookRule } from "./hooks-rules.ts";
 import type { RuleCounter } from "./rules.ts";
@@ -34,6 +42,8 @@ export interface Mismatch {
   what: string[];
   /** Of a hook. */
   reference?: ReferenceRun;
+  /** Of a write: what stood in the reference's table instead of the rows that it met. */
+  rows?: TableRows;
 }
 
 const NO_LOOKUP = -1;
@@ -161,6 +171,10 @@ export class HookReplay {
 
   private write(write: TableWrite): Mismatch | undefined {
     const table = this.tables[write.table];
+    const what: string[] = [];
+    const rows = write.key === undefined ? table.entries() : rowOf(table, write.key);
+    if (write.met !== undefined && !sameRows(write.met, rows))
+      what.push(`what stands in ${write.table} when the control plane writes there is not the same`);
     let failed = false;
     try {
       if (write.op === "clear") table.clear();
@@ -170,10 +184,23 @@ export class HookReplay {
       if (!(err instanceof MapError)) throw err;
       failed = true;
     }
-    if (failed === write.failed) return undefined;
-    const [yes, no] = failed ? ["the reference", "the real"] : ["the real", "the reference"];
-    return { event: write, what: [`${yes} ${write.table} refuses a write that ${no} one takes`] };
+    if (failed !== write.failed)
+      what.push(
+        `${write.table} ${write.failed ? "refuses" : "takes"} a write that the reference ${failed ? "refuses" : "takes"}`,
+      );
+    return what.length === 0 ? undefined : { event: write, what, rows };
   }
+}
+
+function rowOf(table: BpfMap, key: Uint8Array): TableRows {
+  const value = table.lookup(key);
+  return value === undefined ? [] : [[key, value]];
+}
+
+/** Rows in any order. */
+function sameRows(a: TableRows, b: TableRows): boolean {
+  const text = (rows: TableRows): string[] => rows.map(([key, value]) => `${toHex(key)} ${toHex(value)}`).sort();
+  return a.length === b.length && text(a).join() === text(b).join();
 }
 
 const RESULT_NAMES: Readonly<Record<keyof HookResult, string>> = {

@@ -4,8 +4,9 @@
  */
 import type { JsonObject } from "../dataplane/vector-check.ts";
 import { TABLE_TEXT, tablesToText } from "../dataplane/vector-text.ts";
-import type { HookRecord, TableBytes } from "../lab/linux/hook-record.ts";
+import type { HookRecord } from "../lab/linux/hook-record.ts";
 import { REASON_NAMES, TC_ACT_REDIRECT, TC_ACT_SHOT } from "../tables/reasons.ts";
+import type { TableName } from "../tables/schema.ts";
 import type { TableStores } from "../tables/tables.ts";
 import { toHex } from "../wire/bytes.ts";
 import { formatMac } from "../wire/ethernet.ts";
@@ -22,30 +23,66 @@ export function hookVector(taken: readonly HookEvent[], run: HookRecord): string
     if (event === run) {
       const tables = tablesBefore(replay.tables);
       const made = replay.apply(event)?.reference;
-      return made && vectorText(run, tables, made);
+      return made && vectorText([{ run, made }], tables);
     }
     replay.apply(event);
   }
   return undefined;
 }
 
-/** The vector of the last run that changed, in the reference, a row which is another in the real tables; undefined if none did. */
-export function rowVector(taken: readonly HookEvent[], real: TableBytes): string | undefined {
-  const replay = new HookReplay();
-  for (const event of taken) replay.apply(event);
-  for (const text of Object.values(TABLE_TEXT)) {
-    if (COUNTERS.includes(nameOf(text.table))) continue;
-    const theirs = new Map(real[text.table].map(([key, value]) => [toHex(key), toHex(value)]));
-    for (const [key, value] of replay.tables[text.table].entries()) {
-      if (theirs.get(toHex(key)) === toHex(value)) continue;
-      const found = lastChange(taken, text.table, key);
-      if (found === undefined) continue;
-      return vectorText(found.run, found.tables, found.made, {
-        [nameOf(text.table)]: { [text.formatKey(key)]: found.value && text.formatValue(found.value) },
-      } as JsonObject);
+/** A row by its table and key. */
+export interface RowPlace {
+  table: TableName;
+  key: Uint8Array;
+}
+
+/**
+ * The vector of the last run that changed, in the reference, one of these rows, and of those of the same service behind it up to
+ * the next write of the control plane: one of them did something else. Undefined where no run of `taken` changed one.
+ */
+export function rowVector(taken: readonly HookEvent[], rows: readonly RowPlace[]): string | undefined {
+  for (const { table, key } of rows) {
+    const text = Object.values(TABLE_TEXT).find((t) => t.table === table);
+    if (text === undefined || COUNTERS.includes(nameOf(text.table))) continue;
+    const at = lastChange(taken, text.table, key);
+    if (at < 0) continue;
+    const replay = new HookReplay();
+    for (const event of taken.slice(0, at)) replay.apply(event);
+    const tables = tablesBefore(replay.tables);
+    const steps: Step[] = [];
+    for (const run of runsFrom(taken, at)) {
+      const made = replay.run(run);
+      const [first] = steps;
+      if (first === undefined || sameService(first.made, made)) steps.push({ run, made });
+      if (steps.length === MAX_PACKETS) break;
     }
+    const value = replay.tables[text.table].lookup(key);
+    if (value !== undefined)
+      return vectorText(steps, tables, { [nameOf(text.table)]: { [text.formatKey(key)]: text.formatValue(value) } });
   }
   return undefined;
+}
+
+/** A row by its table and key. */
+export interface RowPlace {
+  table: TableName;
+  key: Uint8Array;
+}
+
+/** One packet of a vector. */
+interface Step {
+  run: HookRecord;
+  made: ReferenceRun;
+}
+
+const MAX_PACKETS = 32;
+
+const sameService = (a: ReferenceRun, b: ReferenceRun): boolean =>
+  a.result.group === b.result.group && a.result.service === b.result.service;
+
+function runsFrom(taken: readonly HookEvent[], at: number): HookRecord[] {
+  const write = taken.findIndex((event, i) => i > at && !isHook(event));
+  return taken.slice(at, write < 0 ? undefined : write).filter(isHook);
 }
 
 type RowTable = (typeof TABLE_TEXT)[keyof typeof TABLE_TEXT]["table"];
@@ -53,25 +90,8 @@ type RowTable = (typeof TABLE_TEXT)[keyof typeof TABLE_TEXT]["table"];
 const nameOf = (table: RowTable): string =>
   Object.entries(TABLE_TEXT).find(([, text]) => text.table === table)?.[0] as string;
 
-interface Change {
-  run: HookRecord;
-  tables: JsonObject;
-  made: ReferenceRun;
-  value: Uint8Array;
-}
-
-function lastChange(taken: readonly HookEvent[], table: RowTable, key: Uint8Array): Change | undefined {
-  const at = lastChangeIndex(taken, table, key);
-  if (at < 0) return undefined;
-  const replay = new HookReplay();
-  for (const event of taken.slice(0, at)) replay.apply(event);
-  const tables = tablesBefore(replay.tables);
-  const run = taken[at] as HookRecord;
-  const made = replay.run(run);
-  return { run, tables, made, value: replay.tables[table].lookup(key) as Uint8Array };
-}
-
-function lastChangeIndex(taken: readonly HookEvent[], table: RowTable, key: Uint8Array): number {
+/** Index of the last run that changed a row; -1 where none did. */
+function lastChange(taken: readonly HookEvent[], table: RowTable, key: Uint8Array): number {
   const replay = new HookReplay();
   let last = -1;
   let value = "";
@@ -95,9 +115,22 @@ function tablesBefore(stores: TableStores): JsonObject {
   );
 }
 
-function vectorText(run: HookRecord, tables: JsonObject, made: ReferenceRun, wantAfter?: JsonObject): string {
+function vectorText(steps: readonly Step[], tables: JsonObject, wantAfter?: JsonObject): string {
+  const [{ run }] = steps;
+  const fib = Object.assign({}, ...steps.map((step) => fibOf(step.made)));
+  const name = `${run.host}/${run.nic} ${run.hook} at ${(run.timeNs / 1e9).toFixed(6)} s`;
+  const all = Object.keys(fib).length > 0 ? { ...tables, fib } : tables;
+  return JSON.stringify({
+    name,
+    tables: all,
+    packets: steps.map(packetOf),
+    ...(wantAfter && { want_after: wantAfter }),
+  });
+}
+
+function packetOf({ run, made }: Step): JsonObject {
   const { before, hook } = run;
-  const { verdict, result, fib } = made;
+  const { verdict, result } = made;
   const want: JsonObject = {
     verdict: verdict === TC_ACT_SHOT ? "drop" : verdict === TC_ACT_REDIRECT ? "redirect" : "pass",
     reason: REASON_NAMES[result.reason],
@@ -107,11 +140,13 @@ function vectorText(run: HookRecord, tables: JsonObject, made: ReferenceRun, wan
   const packet: JsonObject = { hook, ifindex: before.ifindex, in: toHex(before.frame), want };
   if (before.gsoSize !== 0) packet.gso_size = before.gsoSize;
   if (before.vlan !== 0) packet.vlan = before.vlan & 0xffff;
-  if (fib !== undefined)
-    tables.fib = {
-      [formatIpv4(fib.daddr)]:
-        fib.rc === 0 ? { ifindex: fib.ifindex, smac: formatMac(fib.smac), dmac: formatMac(fib.dmac) } : { rc: fib.rc },
-    };
-  const name = `${run.host}/${run.nic} ${hook} at ${(run.timeNs / 1e9).toFixed(6)} s`;
-  return JSON.stringify({ name, tables, packets: [packet], ...(wantAfter && { want_after: wantAfter }) });
+  return packet;
+}
+
+function fibOf({ fib }: ReferenceRun): JsonObject {
+  if (fib === undefined) return {};
+  const { daddr, rc, ifindex, smac, dmac } = fib;
+  return {
+    [formatIpv4(daddr)]: rc === 0 ? { ifindex, smac: formatMac(smac), dmac: formatMac(dmac) } : { rc },
+  };
 }

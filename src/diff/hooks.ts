@@ -6,13 +6,13 @@
 import type { FibParams } from "../dataplane/datapath.ts";
 import { BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS } from "../dataplane/datapath.ts";
 import { TABLE_TEXT } from "../dataplane/vector-text.ts";
-import type { HookRecord, HostHistory, TableBytes } from "../lab/linux/hook-record.ts";
+import type { HookRecord, HostHistory, TableBytes, TableRows, TableWrite } from "../lab/linux/hook-record.ts";
 import { TABLE_NAMES, TABLES, type TableName } from "../tables/schema.ts";
 import { toHex } from "../wire/bytes.ts";
 import { formatIpv4 } from "../wire/ipv4.ts";
-import { eventsOf, type HookEvent, HookReplay, isHook, type Mismatch, type ReferenceRun } from "./hooks-replay.ts";
+import { eventsOf, HookReplay, isHook, type Mismatch, type ReferenceRun } from "./hooks-replay.ts";
 import { HOOK_RULES, type HookRule } from "./hooks-rules.ts";
-import { hookVector, rowVector } from "./hooks-vector.ts";
+import { hookVector, type RowPlace, rowVector } from "./hooks-vector.ts";
 import { diffPacket, fieldDifferences } from "./pair.ts";
 import { RuleCounter } from "./rules.ts";
 import { type Difference, KEPT_DIFFERENCES, type LevelReport, type RowDifference } from "./types.ts";
@@ -57,7 +57,7 @@ interface HostComparison {
 function compareHost(history: HostHistory, rules: RuleCounter<HookRule>): HostComparison {
   const replay = new HookReplay();
   const differences: Difference[] = [];
-  const events = new Map<Difference, HookEvent>();
+  const events = new Map<Difference, Mismatch>();
   replay.onLookup = (run, made) => {
     const what = lookupProblem(history, made, rules);
     if (what !== undefined) differences.push(hookDifference(run, { event: run, what: [what], reference: made }));
@@ -66,19 +66,22 @@ function compareHost(history: HostHistory, rules: RuleCounter<HookRule>): HostCo
     eventsOf(history),
     (event, mismatch) => {
       if (mismatch === undefined) return;
-      const difference = isHook(event) ? hookDifference(event, mismatch) : writeDifference(history.host, mismatch);
+      const difference = isHook(event)
+        ? hookDifference(event, mismatch)
+        : writeDifference(history.host, event, mismatch);
       differences.push(difference);
-      events.set(difference, event);
+      events.set(difference, mismatch);
     },
     rules,
   );
-  const rows = rowDifferences(history.host, history.tables, tableBytes(replay));
+  const ours = tableBytes(replay);
+  const rows = rowDifferences(history.host, history.tables, ours);
   const atEnd: Difference | undefined =
     rows.length === 0
       ? undefined
       : {
           where: history.host,
-          what: `${rows.length} rows of its tables differ at the end`,
+          what: `rows of its tables are not the same at the end: ${rows.length}`,
           fields: [],
           rows,
           notes: [],
@@ -87,9 +90,20 @@ function compareHost(history: HostHistory, rules: RuleCounter<HookRule>): HostCo
   return {
     differences,
     vector(difference) {
-      const event = events.get(difference);
-      if (event !== undefined) return isHook(event) ? hookVector(taken, event) : undefined;
-      return difference === atEnd ? rowVector(taken, history.tables) : undefined;
+      const mismatch = events.get(difference);
+      if (mismatch === undefined)
+        return difference === atEnd
+          ? rowVector(
+              taken,
+              TABLE_NAMES.flatMap((table) => placesOf(table, history.tables[table], ours[table])),
+            )
+          : undefined;
+      const { event } = mismatch;
+      if (isHook(event)) return hookVector(taken, event);
+      return rowVector(
+        taken.slice(0, taken.indexOf(event)),
+        placesOf(event.table, event.met ?? [], mismatch.rows ?? []),
+      );
     },
   };
 }
@@ -126,44 +140,48 @@ function hookDifference(run: HookRecord, { what, reference }: Mismatch): Differe
   };
 }
 
-const writeDifference = (host: string, { what }: Mismatch): Difference => ({
-  where: host,
-  what: what.join("; "),
-  fields: [],
-  rows: [],
-  notes: [],
-});
+function writeDifference(host: string, write: TableWrite, { what, rows }: Mismatch): Difference {
+  const real = { ...NO_ROWS, [write.table]: write.met ?? [] };
+  const ours = { ...NO_ROWS, [write.table]: rows ?? [] };
+  return { where: host, what: what.join("; "), fields: [], rows: rowDifferences(host, real, ours), notes: [] };
+}
+
+const NO_ROWS = Object.fromEntries(TABLE_NAMES.map((name) => [name, []])) as unknown as TableBytes;
 
 const tableBytes = ({ tables }: HookReplay): TableBytes =>
   Object.fromEntries(TABLE_NAMES.map((name) => [name, tables[name].entries()])) as never;
 
-type Rows = TableBytes[TableName];
+/** Rows of one table by key, in hex; counters that never counted left out, as rows that are absent. */
+const byKey = (table: TableName, rows: TableRows): Map<string, Uint8Array> =>
+  new Map(
+    rows
+      .filter(([, value]) => TABLES[table].kind !== "array" || value.some((b) => b !== 0))
+      .map(([key, value]) => [toHex(key), value]),
+  );
 
-/** Rows that differ; absent rows and counters that never counted are the same. */
-export function rowDifferences(host: string, real: TableBytes, ours: TableBytes): RowDifference[] {
+/** Keys whose rows differ. */
+function placesOf(table: TableName, real: TableRows, ours: TableRows): RowPlace[] {
+  const theirs = byKey(table, real);
+  const mine = byKey(table, ours);
+  const keys = new Map([...real, ...ours].map(([key]) => [toHex(key), key]));
+  const text = (value: Uint8Array | undefined): string => (value === undefined ? "" : toHex(value));
+  return [...keys].filter(([hex]) => text(theirs.get(hex)) !== text(mine.get(hex))).map(([, key]) => ({ table, key }));
+}
+
+/** Rows that differ, as people read them. */
+function rowDifferences(host: string, real: TableBytes, ours: TableBytes): RowDifference[] {
   return TABLE_NAMES.flatMap((table) => {
     const text = Object.values(TABLE_TEXT).find((t) => t.table === table);
     const valueText = (v: Uint8Array): string =>
       text ? JSON.stringify(text.formatValue(v)) : String(TABLES.EPOCH.value.decode(v).value);
-    const byKey = (rows: Rows): Map<string, Uint8Array> =>
-      new Map(
-        rows
-          .filter(([, value]) => TABLES[table].kind !== "array" || value.some((b) => b !== 0))
-          .map(([key, value]) => [toHex(key), value]),
-      );
-    const theirs = byKey(real[table]);
-    const mine = byKey(ours[table]);
-    const keys = new Map([...real[table], ...ours[table]].map(([key]) => [toHex(key), key]));
-    const out: RowDifference[] = [];
-    for (const [hex, key] of keys) {
-      const a = theirs.get(hex);
-      const b = mine.get(hex);
-      if (a === b || (a && b && toHex(a) === toHex(b))) continue;
+    const theirs = byKey(table, real[table]);
+    const mine = byKey(table, ours[table]);
+    return placesOf(table, real[table], ours[table]).map(({ key }) => {
+      const [a, b] = [theirs.get(toHex(key)), mine.get(toHex(key))];
       const row: RowDifference = { host, table, key: text ? text.formatKey(key) : "" };
       if (a) row.real = valueText(a);
       if (b) row.reference = valueText(b);
-      out.push(row);
-    }
-    return out;
+      return row;
+    });
   });
 }

@@ -1,17 +1,17 @@
 /**
  * The differential can fail: every fault put into the C programs is found, shrunk and written as a vector that shows it.
  */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parseVector } from "../../src/dataplane/vector.ts";
 import { runVector } from "../../src/dataplane/vector-run.ts";
-import { BPF_DIR, buildPrograms, type Objects } from "../../src/ebpf/build.ts";
+import { buildPrograms, type Objects } from "../../src/ebpf/build.ts";
 import { runCampaign } from "../../src/ebpf/differential/campaign.ts";
 import { caseToVector, differenceText } from "../../src/ebpf/differential/counterexample.ts";
 import { openTestDataPath } from "../../src/ebpf/testrun.ts";
-import { MUTANTS, type Mutant } from "./mutants.ts";
+import { MUTANTS, type Mutant, mutantSource } from "./mutants.ts";
 import { describeKernel } from "./require.ts";
 
 /** A mutant that takes longer than this counts as not found. */
@@ -62,15 +62,7 @@ describeKernel("mutants of the eBPF programs", () => {
   });
 });
 
-let number = 0;
-
 function buildMutant(dir: string, mutant: Mutant): Objects {
-  const source = join(dir, `m${number++}`);
-  mkdirSync(source);
-  cpSync(BPF_DIR, source, { recursive: true });
-  const path = join(source, mutant.file);
-  const parts = readFileSync(path, "utf8").split(mutant.from);
-  if (parts.length !== 2) throw new Error(`${mutant.name}: ${mutant.file} has the text ${parts.length - 1} times`);
-  writeFileSync(path, parts.join(mutant.to));
+  const source = mutantSource(dir, mutant);
   return buildPrograms({ source, out: source });
 }

@@ -1,4 +1,8 @@
 /** Faults for the C programs: each a plausible slip, as one replacement of text that must occur exactly once. */
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { BPF_DIR } from "../../src/ebpf/build.ts";
+
 export interface Mutant {
   name: string;
   file: string;
@@ -188,3 +192,17 @@ export const MUTANTS: readonly Mutant[] = [
     to: "\tif (rc < 0)\n\t\treturn 0;\n",
   },
 ];
+
+let number = 0;
+
+/** Sources of the programs with a fault, in a folder of their own below `dir`. */
+export function mutantSource(dir: string, mutant: Mutant): string {
+  const source = join(dir, `m${number++}`);
+  mkdirSync(source);
+  cpSync(BPF_DIR, source, { recursive: true });
+  const path = join(source, mutant.file);
+  const parts = readFileSync(path, "utf8").split(mutant.from);
+  if (parts.length !== 2) throw new Error(`${mutant.name}: ${mutant.file} has the text ${parts.length - 1} times`);
+  writeFileSync(path, parts.join(mutant.to));
+  return source;
+}

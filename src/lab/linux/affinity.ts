@@ -16,9 +16,11 @@ export class OneCpu {
     const get = lib.func("int sched_getaffinity(int pid, size_t size, size_t mask)");
     this.set = lib.func("int sched_setaffinity(int pid, size_t size, size_t mask)");
     if (get(0, SET, this.before.addr) < 0) throw new LabError("ERR_AFFINITY", "cannot read the CPUs of this process");
+    const allowed = [...Array(SET * 8).keys()].filter((cpu) => (this.before.bytes[cpu >> 3] >> (cpu & 7)) & 1);
+    // Several labs at once are spread by the number of their process.
+    const cpu = allowed[process.pid % allowed.length];
     const one = memory(SET);
-    const byte = this.before.bytes.findIndex((b) => b !== 0);
-    one.bytes[byte] = this.before.bytes[byte] & -this.before.bytes[byte];
+    one.bytes[cpu >> 3] = 1 << (cpu & 7);
     this.bind(one.addr);
   }
 

@@ -47,12 +47,16 @@ export interface TableWrite {
   readonly key?: Uint8Array;
   readonly value?: Uint8Array;
   readonly flags?: number;
+  /** The rows that it meets, as they were in front of it: one or none, all of a `clear`; absent where nobody looked. */
+  readonly met?: TableRows;
   /** The table refused it. */
   readonly failed: boolean;
 }
 
+export type TableRows = readonly (readonly [key: Uint8Array, value: Uint8Array])[];
+
 /** A host's tables by bytes. */
-export type TableBytes = Readonly<Record<TableName, readonly [key: Uint8Array, value: Uint8Array][]>>;
+export type TableBytes = Readonly<Record<TableName, TableRows>>;
 
 /** One host from its coming up until it goes, or until now. */
 export interface HostHistory {
@@ -152,9 +156,8 @@ class WatchedStore implements TableStore {
   }
 
   update(key: Uint8Array, value: Uint8Array, flags?: number): void {
-    this.note({ op: "update", key: key.slice(), value: value.slice(), flags }, () =>
-      this.inner.update(key, value, flags),
-    );
+    const what = { op: "update", key: key.slice(), value: value.slice(), flags } as const;
+    this.note(what, () => this.inner.update(key, value, flags));
   }
 
   delete(key: Uint8Array): boolean {
@@ -173,14 +176,20 @@ class WatchedStore implements TableStore {
     // Tables are loaded when they are first needed, which is not part of the write.
     this.inner.lookup(FIRST_KEY[this.def.name as TableName]);
     const startNs = monotonicNs();
+    const met = what.key === undefined ? this.inner.entries() : this.row(what.key);
     let failed = true;
     try {
       const result = write();
       failed = false;
       return result;
     } finally {
-      this.log.push({ startNs, endNs: monotonicNs(), table: this.def.name as TableName, failed, ...what });
+      this.log.push({ startNs, endNs: monotonicNs(), table: this.def.name as TableName, met, failed, ...what });
     }
+  }
+
+  private row(key: Uint8Array): TableRows {
+    const value = this.inner.lookup(key);
+    return value === undefined ? [] : [[key.slice(), value]];
   }
 }
 
