@@ -8,6 +8,12 @@ import { encapsulation, openTab } from "../test/web/page.ts";
 
 const SCENARIO = "scenarios/basic/02-node2-behind-nat.yaml";
 const THEMES = ["light", "dark"] as const;
+const PANELS = ["phone-network", "phone-packets", "phone-detail", "phone-side"];
+/** Tabs of a panel, the first one chosen last. */
+const TABS: Record<string, readonly string[]> = {
+  "phone-detail": ["tab-packet", "tab-tables", "tab-decision"],
+  "phone-side": ["tab-whatif", "tab-lessons", "tab-steps"],
+};
 /** The README's picture is as wide as this, and sharp on a screen with twice the pixels. */
 const README_SIZE = { width: 1280, height: 800 };
 
@@ -31,10 +37,20 @@ export async function takePictures(root: string, folder?: string): Promise<void>
         const page = await browser.newPage({ viewport, colorScheme, reducedMotion: "reduce" });
         await page.goto(server.url);
         await encapsulation(page, size === "phone");
-        const tabs = await page.getByRole("tab").evaluateAll("tabs => tabs.map((t) => t.dataset.testid)");
-        for (const tab of tabs as string[]) {
+        const shoot = (name: string) =>
+          page.screenshot({ path: join(folder, `${size}-${colorScheme}-${name}.png`), animations: "disabled" });
+        // A phone shows one panel at a time.
+        for (const panel of size === "phone" ? PANELS : []) {
+          await page.getByTestId(panel).click();
+          await shoot(panel);
+          for (const tab of TABS[panel] ?? []) {
+            await openTab(page, tab);
+            await shoot(tab);
+          }
+        }
+        for (const tab of size === "phone" ? [] : Object.values(TABS).flat()) {
           await openTab(page, tab);
-          await page.screenshot({ path: join(folder, `${size}-${colorScheme}-${tab}.png`), animations: "disabled" });
+          await shoot(tab);
         }
         await page.close();
       }

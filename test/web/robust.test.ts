@@ -1,5 +1,5 @@
 /** What comes from elsewhere or is too much: each gives a message, and the page goes on. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -77,7 +77,7 @@ describeWeb("links and scenarios from elsewhere", () => {
     const other = await browser.open(link);
     await opened(other.page);
     await expect.poll(() => other.page.getByTestId("filter").inputValue()).toBe("step");
-    await other.page.getByText("1.000000").first().waitFor();
+    await eventList(other.page).getByText("wait 1s").first().waitFor();
   });
 
   it("a scenario with a mistake says where, and can be loaded again once it is mended", async () => {
@@ -103,17 +103,12 @@ describeWeb("links and scenarios from elsewhere", () => {
     await page.getByTestId("failed").getByText("there is no file").waitFor();
   });
 
-  /** Far more than any budget. */
-  const endless = (): void =>
-    scenario(
-      "- do: http_start node1 1.1.1.1 4000 100",
-      "- do: egw pfc_start eth1 egw 11 11 5000 5010",
-      "- do: node1 pfc_start eth1 node1 9 9 6000 6010 10",
-      "- do: egw pfc_add eth1 1 100 abcdefgh12345678 0 0 tcp 5.5.5.5 3100 1.1.1.1 4000",
-      "- do: node1 pfc_add eth1 1 100 abcdefgh12345678 172.1.0.3 5000 tcp 5.5.5.5 3100 1.1.1.1 4000",
-      "- until: tunnel egw 65636 remote 172.1.0.4:6000",
-      "- repeat: 1000\n    steps:\n      - do: client curl http://5.5.5.5:3100/10M",
-    );
+  /** A download of 10 MB, a thousand times: far more than any budget. */
+  const endless = (): void => {
+    const text = readFileSync("scenarios/faults/01-download-10M.yaml", "utf8");
+    const [steps] = /^ {2}- do: client curl .*$/m.exec(text) as RegExpExecArray;
+    writeFileSync(file, `${text.slice(0, text.indexOf(steps))}  - repeat: 1000\n    steps:\n    ${steps}\n`);
+  };
 
   it("a huge run can be cancelled, and what was recorded until then can be looked at", async () => {
     endless();

@@ -114,7 +114,7 @@ function Picker() {
         void store.open(report ? report.entries[i].source : catalogueSource(catalogue[i]));
       }}
     >
-      {known < 0 ? <option value="-1">{file ?? "Choose a scenario"}</option> : null}
+      {known < 0 ? <option value="-1">{file?.split("/").pop() ?? "Choose a scenario"}</option> : null}
       {report
         ? report.entries.map((e, i) => (
             <option key={`${e.lab} ${e.title}`} value={String(i)}>

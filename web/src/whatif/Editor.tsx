@@ -64,7 +64,7 @@ function makeState(text: string, name: string, label: string): EditorState {
       EditorView.updateListener.of((update) => {
         if (update.docChanged) settle(name, update.state.doc);
       }),
-      EditorView.contentAttributes.of({ "aria-label": label }),
+      EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
       keymap.of([
         { key: "Mod-Enter", run: runNow, preventDefault: true },
         ...completionKeymap,
