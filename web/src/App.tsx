@@ -1,5 +1,6 @@
 /** The page: a header, and below it what the phase asks for - the chooser, a run under way, an error, or the recording. */
 import type { Signal } from "@preact/signals";
+import type { RunReport } from "../../src/scenario/report-types.ts";
 import { catalogue, catalogueSource } from "./catalogue.ts";
 import { Lessons } from "./lessons/Lessons.tsx";
 import { Chooser } from "./panels/Chooser.tsx";
@@ -176,12 +177,19 @@ function Alerts() {
   const first = failed[0];
   const check = first?.checks.find((c) => !c.ok);
   const failure = first?.failures[0];
+  const entry = reportDocument.value?.entries.find((e) => e.source === store.source.value);
   return (
     <>
       <SameRun />
       {info?.truncated ? (
         <p class="banner warn" role="alert" data-testid="truncated">
           {info.truncated.message}
+        </p>
+      ) : null}
+      {entry?.lab === "sim" && entry.report && report && !sameOutcome(entry.report, report) ? (
+        <p class="banner warn" role="alert" data-testid="other-outcome">
+          This page's run of the scenario came to something else than the report says ({entry.report.status},{" "}
+          {plural(entry.report.counts.packets, "packet")}): it was written by another version of guelab.
         </p>
       ) : null}
       {report?.error ? (
@@ -210,6 +218,12 @@ function Alerts() {
       ) : null}
     </>
   );
+}
+
+/** The same sources give the same run; a report without a recording counts no packets. */
+function sameOutcome(a: RunReport, b: RunReport): boolean {
+  const packets = a.counts.packets === 0 || a.counts.packets === b.counts.packets;
+  return a.status === b.status && a.timeNs === b.timeNs && a.counts.checks === b.counts.checks && packets;
 }
 
 const SIDE: readonly { id: store.SideTab; label: string }[] = [

@@ -142,15 +142,25 @@ function firstOfInterest(opened: RecordingInfo): number {
   return failed && failed.lastEvent >= 0 ? failed.lastEvent : 0;
 }
 
-/** Asks the run under way to end; what was recorded until then is shown. A second call ends the worker itself. */
+/** How long a run may take to end by itself, ms. */
+const PATIENCE_MS = 1500;
+
+/**
+ * Asks the run under way to end; what was recorded until then is shown. Where it does not end soon, or at a second call, the
+ * worker itself is ended.
+ */
 export function cancelOpen(): void {
-  if (opening && client) {
-    const { id } = opening;
-    opening = undefined;
-    client.ask("done", { type: "cancel", request: id }).catch(() => undefined);
+  if (!opening || !client) {
+    endWorker();
     return;
   }
-  endWorker();
+  const { id } = opening;
+  const mine = generation;
+  opening = undefined;
+  client.ask("done", { type: "cancel", request: id }).catch(() => undefined);
+  setTimeout(() => {
+    if (mine === generation && phase.value === "opening") endWorker();
+  }, PATIENCE_MS);
 }
 
 /** Ends the worker whatever it does. The recording that it held is gone with it. */
