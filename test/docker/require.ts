@@ -16,7 +16,14 @@ import { requirement } from "../support/require.ts";
 function missing(): string | undefined {
   try {
     const docker = { docker: "docker.io", dockerd: "docker.io", debootstrap: "debootstrap" };
-    requireTools("docker", { ...docker, curl: "curl", ip: "iproute2", bpftool: "bpftool", iptables: "iptables" });
+    requireTools("docker", {
+      ...docker,
+      curl: "curl",
+      tcpdump: "tcpdump",
+      ip: "iproute2",
+      bpftool: "bpftool",
+      iptables: "iptables",
+    });
     requireBpf();
     ensureBpffs();
     buildPrograms();
@@ -44,6 +51,8 @@ const cachedImage = (): string => join(cacheDir ?? "/nonexistent", "image.tar");
 const lacks = requirement("docker", missing);
 /** Debian's packages come over the network. */
 const IMAGE_MS = 400_000;
+/** A daemon with much to remove takes its time on a busy machine. */
+const CLOSE_MS = 60_000;
 
 /** `describe` for tests that need such labs: skipped with the reason, or failed where GUELAB_REQUIRE=docker. */
 export function describeDocker(title: string, body: (daemon: () => Dockerd) => void): void {
@@ -63,7 +72,7 @@ export function describeDocker(title: string, body: (daemon: () => Dockerd) => v
       if (before === undefined) delete process.env.DOCKER_HOST;
       else process.env.DOCKER_HOST = before;
       await daemon?.close();
-    });
+    }, CLOSE_MS);
     body(() => daemon as Dockerd);
   });
 }

@@ -96,10 +96,14 @@ function refused(args: readonly string[], stderr: string): LabError {
     .split("\n")
     .filter((l) => l.trim() !== "" && !/^(See 'docker|Run 'docker|WARNING:)/.test(l))
     .join("\n  ");
+  const verb = args.slice(
+    0,
+    args.findIndex((a, i) => i > 0 && !/^[a-z]+$/.test(a)),
+  );
   const taken = /already in use|already exists/.test(said);
   const subnet = /Pool overlaps/.test(said);
   const code = taken ? "ERR_NAME_TAKEN" : subnet ? "ERR_SUBNET_TAKEN" : "ERR_DOCKER";
-  return new LabError(code, `docker ${args.slice(0, 2).join(" ")} failed: ${said}`, { hint: adviceOn(said) });
+  return new LabError(code, `docker ${verb.join(" ")} failed: ${said}`, { hint: adviceOn(said) });
 }
 
 function adviceOn(said: string): string | undefined {

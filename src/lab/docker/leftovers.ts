@@ -20,6 +20,17 @@ export function labObjects(prefix: string): { containers: string[]; networks: st
   };
 }
 
+/** Has a daemon anything of a lab? False also where docker is not installed or does not answer. */
+export function hasObjects(prefix: string): boolean {
+  try {
+    const { containers, networks } = labObjects(prefix);
+    return containers.length + networks.length > 0;
+  } catch (err) {
+    if (err instanceof LabError) return false;
+    throw err;
+  }
+}
+
 /** Removes the containers, networks, sockets and pins of a lab. Throws LabError ERR_DOCKER. */
 export function removeObjects(prefix: string): void {
   try {
