@@ -19,7 +19,7 @@ import type { Site } from "../linux/site.ts";
 import { Namespace } from "../linux/sys.ts";
 import type { World } from "../linux/world.ts";
 import { hostDir } from "../live/paths.ts";
-import { docker, dockerFor, LAB_LABEL } from "./cli.ts";
+import { docker, dockerFor, LAB_LABEL, tryDocker } from "./cli.ts";
 import { openDaemonNs, refuseBridgeNf } from "./daemon.ts";
 import { refuseTaken, removeLab, removeObjects } from "./leftovers.ts";
 import { adoptBridge, adoptNics, nicNames } from "./nics.ts";
@@ -126,7 +126,7 @@ export class DockerSite implements Site {
     return topology.hosts.flatMap((def, i) => {
       const pid = Number(pids[i]);
       if (!(pid > 0))
-        throw new LabError("ERR_DOCKER", `the container ${names[i]} ended at once`, {
+        throw new LabError("ERR_DOCKER", `the container ${names[i]} ended at once: ${lastWords(names[i])}`, {
           hint: `The image ${this.image} must run until it is stopped: guelab image build makes such a one.`,
         });
       const path = `/proc/${pid}/ns/net`;
@@ -175,4 +175,10 @@ export class DockerSite implements Site {
 async function all(tasks: readonly Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(tasks)).find((r) => r.status === "rejected");
   if (failed !== undefined) throw failed.reason;
+}
+
+/** What a container's program has printed. */
+function lastWords(container: string): string {
+  const { stdout, stderr } = tryDocker(["logs", "--tail", "3", container]);
+  return `${stdout}${stderr}`.trim().replaceAll("\n", "\n  ");
 }
