@@ -121,7 +121,8 @@ function linkRows(topology: Topology): string[] {
 
 const LINK_KEYS = Object.keys(DEFAULT_LINK) as (keyof LinkProps)[];
 
-function sameLink(a: LinkProps, b: LinkProps): boolean {
+/** Are they alike in every property? */
+export function sameLink(a: LinkProps, b: LinkProps): boolean {
   return LINK_KEYS.every((k) => a[k] === b[k]);
 }
 

@@ -7,7 +7,8 @@
  */
 import type { Skb } from "../dataplane/skb.ts";
 import { ETH_HLEN } from "../wire/ethernet.ts";
-import type { DropSite, SimEnv } from "./env.ts";
+import type { DropSite } from "./env.ts";
+import type { SkbPool } from "./pool.ts";
 import type { EventHandler, Rng } from "./types.ts";
 
 /** Faults and limits of a link, in the direction host -> network and back alike. */
@@ -55,6 +56,15 @@ const INITIAL_RING = 16;
 /** Argument of the event for the ring's head; stragglers have theirs from 0 on. */
 const HEAD = -1;
 
+/** What a link needs around it: SimEnv, or a network in real time. */
+export interface LinkEnv {
+  readonly clock: { readonly now: number; schedule(delayNs: number, handler: EventHandler, arg: number): void };
+  readonly rng: Rng;
+  readonly pool: SkbPool;
+  hops: number;
+  drop(where: string, reason: string, at: DropSite, skb: Skb): void;
+}
+
 /** One direction of a link. */
 export class LinkDirection implements FrameOut, EventHandler, DropSite {
   readonly label: string;
@@ -65,7 +75,7 @@ export class LinkDirection implements FrameOut, EventHandler, DropSite {
   dropped = 0;
   to: FrameSink | undefined;
 
-  private readonly env: SimEnv;
+  private readonly env: LinkEnv;
   private readonly rng: Rng;
   private up = true;
   /** When the line will have sent all that it was given, ns. */
@@ -83,7 +93,7 @@ export class LinkDirection implements FrameOut, EventHandler, DropSite {
   private readonly stragglers = new Map<number, Skb>();
   private nextStraggler = 0;
 
-  constructor(env: SimEnv, label: string, props: LinkProps) {
+  constructor(env: LinkEnv, label: string, props: LinkProps) {
     this.env = env;
     this.label = label;
     this.props = { ...props };
@@ -251,7 +261,7 @@ export class Link {
   readonly ba: LinkDirection;
   private isUp = true;
 
-  constructor(env: SimEnv, label: string, a: Pluggable, b: Pluggable, props: LinkProps = DEFAULT_LINK) {
+  constructor(env: LinkEnv, label: string, a: Pluggable, b: Pluggable, props: LinkProps = DEFAULT_LINK) {
     this.ab = new LinkDirection(env, `${label} >`, props);
     this.ba = new LinkDirection(env, `${label} <`, props);
     a.out = this.ab;

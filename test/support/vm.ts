@@ -49,17 +49,23 @@ function pathOf(tool: string): string | undefined {
   return found && realpathSync(found);
 }
 
-/** Boots the machine, runs guelab with these arguments in a folder that holds scenarios/, and gives what the console said. */
+/**
+ * Boots the machine, runs guelab with these arguments in a folder that holds scenarios/ and the given files, and gives what
+ * the console said.
+ */
 export async function guelabInVm(
   bundle: string,
   args: readonly string[],
+  files: Readonly<Record<string, string>> = {},
+  signal?: AbortSignal,
 ): Promise<{ status: number; console: string }> {
   const dir = mkdtempSync(join(tmpdir(), "guelab-vm-"));
   try {
     const initrd = join(dir, "initrd.gz");
     fill(join(dir, "root"), bundle, args);
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, "root/app", name), text);
     pack(join(dir, "root"), initrd);
-    const said = await boot(initrd);
+    const said = await boot(initrd, signal);
     return { status: Number(/^guelab-exit (\d+)/m.exec(said)?.[1] ?? Number.NaN), console: said };
   } finally {
     rmSync(dir, { recursive: true, force: true });
@@ -125,8 +131,8 @@ function pack(root: string, initrd: string): void {
   run("ERR_VM", "sh", ["-c", 'cd "$1" && find . | cpio -o -H newc --quiet | gzip -1 > "$2"', "pack", root, initrd]);
 }
 
-/** Gives the console's text when the machine has ended. */
-function boot(initrd: string): Promise<string> {
+/** Gives the console's text when the machine has ended; the signal ends it at once. */
+function boot(initrd: string, signal?: AbortSignal): Promise<string> {
   const kernel = readdirSync(join(kernelDir(), "boot")).find((f) => f.startsWith("vmlinuz")) as string;
   const machine = ["-accel", "tcg", "-cpu", "max", "-m", "2048", "-nographic", "-no-reboot", "-nic", "none"];
   const child = spawn(
@@ -140,7 +146,7 @@ function boot(initrd: string): Promise<string> {
       "-append",
       "console=ttyS0 quiet panic=-1",
     ],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    { stdio: ["ignore", "pipe", "pipe"], signal, killSignal: "SIGKILL" },
   );
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (said += chunk));

@@ -1,4 +1,7 @@
-/** The path without True Ingress on a kernel that has fou and ipip: the catalogue's scenarios hold as in the simulation. */
+/**
+ * What this machine's kernel may lack, on one that has it: the path without True Ingress on fou and ipip, with the catalogue's
+ * scenarios as in the simulation; and faults of links by netem.
+ */
 
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -11,8 +14,23 @@ const lacks = requirement("vm", vmMissing);
 const group = "scenarios/linux";
 const scenarios = readdirSync(join(import.meta.dirname, "../..", group)).filter((f) => f.endsWith(".yaml"));
 
+const NETEM = `
+title: A delay and a loss by netem
+topology: basic.cfg
+steps:
+  - do: link client/eth1 delay 50ms
+  - do: client ping -c 1 5.5.5.5
+    expect: { received: 1, time: ">=100ms" }
+  - do: link client/eth1 loss 100%
+  - do: client ping -c 1 -W 0.2 5.5.5.5
+    expect: { received: 0 }
+  - do: link client/eth1 clear
+  - do: client ping -c 1 5.5.5.5
+    expect: { received: 1 }
+`;
+
 describe.skipIf(lacks !== undefined)(
-  `the kernel's own GUE tunnels, in a virtual machine${lacks ? ` (skipped: ${lacks})` : ""}`,
+  `another kernel, in a virtual machine${lacks ? ` (skipped: ${lacks})` : ""}`,
   () => {
     let cli: Cli;
     beforeAll(async () => {
@@ -20,10 +38,13 @@ describe.skipIf(lacks !== undefined)(
     });
     afterAll(() => cli.close());
 
-    it("carry the demo's services", { timeout: 300_000 }, async () => {
+    it("has GUE tunnels of its own that carry the demo's services, and netem", { timeout: 600_000 }, async ({
+      signal,
+    }) => {
       const files = scenarios.map((f) => `${group}/${f}`);
-      const { status, console } = await guelabInVm(cli.path, ["run", "--lab", "netns", ...files]);
-      expect(console).toContain(`${scenarios.length} passed, 0 failed`);
+      const args = ["run", "--lab", "netns", ...files, "netem.yaml"];
+      const { status, console } = await guelabInVm(cli.path, args, { "netem.yaml": NETEM }, signal);
+      expect(console).toContain(`${scenarios.length + 1} passed, 0 failed`);
       expect(status).toBe(0);
     });
   },

@@ -13,10 +13,10 @@ import type { HostDef, NetworkDef, Topology } from "../../scenario/topology.ts";
 import { formatIpv4 } from "../../wire/ipv4.ts";
 import { claimPrefix, instanceName, labName, removeClaim } from "../linux/claim.ts";
 import { EbpfPath } from "../linux/ebpf-path.ts";
-import { ipBatch } from "../linux/inside.ts";
 import { configureHost } from "../linux/settings.ts";
 import type { Site } from "../linux/site.ts";
 import { Namespace } from "../linux/sys.ts";
+import { type VethEnd, VethWire } from "../linux/veth-wire.ts";
 import type { World } from "../linux/world.ts";
 import { hostDir } from "../live/paths.ts";
 import { docker, dockerFor, LAB_LABEL, tryDocker } from "./cli.ts";
@@ -34,6 +34,7 @@ const SOCKET_MOUNT = "/run/guelab";
 /** A container's interfaces as they are to be wired. */
 interface Port {
   label: string;
+  host: VethEnd;
   network: string;
   /** Number in the daemon's namespace. */
   ifindex: number;
@@ -135,6 +136,7 @@ export class DockerSite implements Site {
       const peers = adoptNics(ns, def);
       return def.nics.map((nic, k) => ({
         label: `${def.name}/${nic.name}`,
+        host: { ns, dev: nic.name },
         network: nic.network,
         ifindex: peers[k],
       }));
@@ -162,11 +164,7 @@ export class DockerSite implements Site {
         gateway.nic,
         own.map((p) => p.nic!),
       );
-      for (const { label, nic } of own)
-        world.addWire({
-          label,
-          setUp: (up) => void ipBatch(gateway.ns, [`link set ${nic} ${up ? "up" : "down"}`]),
-        });
+      for (const { label, host, nic } of own) world.addWire(new VethWire(label, host, { ns: gateway.ns, dev: nic! }));
     }
   }
 }

@@ -7,6 +7,7 @@ import type { Command } from "../../scenario/command.ts";
 import type { CommandResult, DropRecord, Lab, PacketRecord } from "../../scenario/lab.ts";
 import { clip } from "../../scenario/state.ts";
 import { DEFAULT_LINK, type Topology } from "../../scenario/topology.ts";
+import { sameLink } from "../../scenario/topology-format.ts";
 import { type HasherFactory, sha256 } from "../../sim/sha256.ts";
 import type { TableStores } from "../../tables/tables.ts";
 import { NicCapture } from "./capture.ts";
@@ -74,7 +75,7 @@ export class LinuxLab implements Lab {
   }
 
   /**
-   * Brings the topology up. Throws LabError ERR_NO_ROOT, ERR_NO_PROGRAM, ERR_NO_KOFFI, ERR_LAB_UP, ERR_NAME_TAKEN, ERR_LINK_PROPS,
+   * Brings the topology up. Throws LabError ERR_NO_ROOT, ERR_NO_PROGRAM, ERR_NO_KOFFI, ERR_LAB_UP, ERR_NAME_TAKEN, ERR_NO_NETEM,
    * ERR_LAB_CHECK, and what the site says; nothing is left behind then.
    */
   static async open(topology: Topology, site: Site, options: LinuxLabOptions = {}): Promise<LinuxLab> {
@@ -103,7 +104,6 @@ export class LinuxLab implements Lab {
   async setUp(): Promise<void> {
     if (this.up !== undefined)
       throw new LabError("ERR_LAB_UP", "the topology is up already", { hint: "Run topo_cleanup first." });
-    refuseLinkFaults(this.topology, this.kind);
     this.site.claim();
     process.once("exit", this.onExit);
     for (const signal of SIGNALS) process.once(signal, this.onSignal);
@@ -111,6 +111,7 @@ export class LinuxLab implements Lab {
       const world = new World(this.topology, this.hookLog);
       this.up = world;
       await this.site.build(world, this.topology);
+      setLinks(world, this.topology);
       const failed = await pingProxies(world);
       if (failed.length > 0)
         throw new LabError("ERR_LAB_CHECK", `no answer from PROXY_IP: ${clip(failed, 5).join(", ")}`, {
@@ -254,18 +255,9 @@ export class LinuxLab implements Lab {
   }
 }
 
-/** Rates, delays and faults are the simulation's: a veth pair has none. */
-function refuseLinkFaults(topology: Topology, kind: string): void {
-  const plain = JSON.stringify(DEFAULT_LINK);
+/** Links that are not as every link is. The checks that follow go over them. */
+function setLinks(world: World, topology: Topology): void {
   for (const host of topology.hosts)
     for (const nic of host.nics)
-      if (JSON.stringify(nic.link) !== plain)
-        throw new LabError(
-          "ERR_LINK_PROPS",
-          `${host.name}/${nic.name}: the ${kind} lab has no rates, delays or faults`,
-          {
-            hint: "Run it in the simulated lab: --lab sim.",
-            position: topology.source,
-          },
-        );
+      if (!sameLink(nic.link, DEFAULT_LINK)) world.wires.get(`${host.name}/${nic.name}`)?.setProps(nic.link);
 }

@@ -22,11 +22,17 @@ const WAIT_MS = 1000;
 export class TapLoop {
   private readonly epoll = new Epoll();
   private readonly readers: TapReader[] = [];
+  /** What is due besides frames; gives the milliseconds until something is due again. */
+  private readonly due: () => number;
   private idle = 0;
   private running = false;
   private closed = false;
   /** What went wrong in a turn; the loop has ended then. */
   failure: unknown;
+
+  constructor(due: () => number) {
+    this.due = due;
+  }
 
   add(reader: TapReader): void {
     this.epoll.add(reader.fd, this.readers.length);
@@ -50,15 +56,20 @@ export class TapLoop {
   private readonly turn = (): void => {
     if (this.closed) return;
     let frames: number;
+    let waitMs: number;
     try {
+      // Before: what is read now comes later than what was due meanwhile.
+      this.due();
       frames = this.readAll();
+      waitMs = this.due();
     } catch (err) {
       this.failure = err;
       return;
     }
     this.idle = frames > 0 ? 0 : this.idle + 1;
-    if (this.idle < IDLE_TURNS) setImmediate(this.turn);
-    else this.epoll.wait(WAIT_MS, this.wokenUp);
+    // A wait is whole milliseconds: what is due sooner is waited for in turns.
+    if (this.idle < IDLE_TURNS || waitMs < 1) setImmediate(this.turn);
+    else this.epoll.wait(Math.min(Math.floor(waitMs), WAIT_MS), this.wokenUp);
   };
 
   private readonly wokenUp = (): void => {

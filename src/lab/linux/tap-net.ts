@@ -2,16 +2,21 @@
  * The network behind the TAP interfaces of a lab: what a host's kernel sends comes out of its interface's descriptor, passes
  * the NIC's egress hook and the network's bridge, and what arrives passes the receiver's ingress hook and is written to its
  * descriptor. NICs and bridges are the simulator's own (src/sim/nic.ts, bridge.ts): one order of hooks, checks and redirects
- * for both. No link stands between a NIC and its bridge: a frame is at its other end when it was read.
+ * for both. Between a NIC and its bridge stands no link, and a frame is at its other end when it was read; where faults, a
+ * rate or a delay are asked for, the simulator's link stands there, on real time.
  */
 import { closeSync } from "node:fs";
 import { Skb } from "../../dataplane/skb.ts";
 import { libc } from "../../ebpf/libc.ts";
+import { DEFAULT_LINK, type LinkProps } from "../../scenario/topology.ts";
+import { sameLink } from "../../scenario/topology-format.ts";
 import { Bridge, type BridgePort } from "../../sim/bridge.ts";
+import { Simulation } from "../../sim/clock.ts";
 import type { DropSite, FrameEnv } from "../../sim/env.ts";
-import type { FrameOut } from "../../sim/link.ts";
+import { type FrameOut, Link, type LinkEnv } from "../../sim/link.ts";
 import { Nic, type NicOwner } from "../../sim/nic.ts";
 import { SkbPool } from "../../sim/pool.ts";
+import { Xoshiro128 } from "../../sim/rng.ts";
 import type { Mac } from "../../wire/ethernet.ts";
 import type { Recorder } from "../sim/recorder.ts";
 import { EAGAIN, ifindexOf, type Namespace, SysError } from "./sys.ts";
@@ -143,20 +148,44 @@ export class TapWire implements DropSite {
   readonly label: string;
   private readonly net: TapNet;
   private readonly tap: TapNic;
+  private readonly port: BridgePort;
   private up = true;
+  /** Where the cable has properties of its own. */
+  private link: Link | undefined;
 
   constructor(net: TapNet, tap: TapNic, port: BridgePort) {
     this.net = net;
     this.tap = tap;
+    this.port = port;
     this.label = tap.nic.label;
-    tap.nic.out = this.end((skb) => port.deliver(skb));
-    port.out = this.end((skb) => tap.nic.deliver(skb));
+    this.plug();
   }
 
   /** Pulls the cable, or plugs it in: the host sees its carrier go, and keeps its routes. */
   setUp(up: boolean): void {
     this.up = up;
+    this.link?.setUp(up);
     setCarrier(this.tap.fd, up);
+  }
+
+  setProps(change: Partial<LinkProps>): void {
+    if (this.link === undefined) {
+      if (sameLink({ ...DEFAULT_LINK, ...change }, DEFAULT_LINK)) return;
+      this.link = new Link(this.net.linkEnv, this.label, this.tap.nic, this.port);
+      this.link.setUp(this.up);
+    }
+    this.link.setProps(change);
+    // Frames under way arrive in any case.
+    if (sameLink(this.link.ab.props, DEFAULT_LINK)) {
+      this.link = undefined;
+      this.plug();
+    }
+  }
+
+  private plug(): void {
+    const { tap, port } = this;
+    tap.nic.out = this.end((skb) => port.deliver(skb));
+    port.out = this.end((skb) => tap.nic.deliver(skb));
   }
 
   private end(send: (skb: Skb) => void): FrameOut {
@@ -169,11 +198,32 @@ export class TapWire implements DropSite {
   }
 }
 
+/** Links on real time: their events fire when the loop comes by. */
+class TapLinks implements LinkEnv {
+  readonly clock = new Simulation();
+  readonly rng = new Xoshiro128(1);
+  hops = 0;
+  private readonly net: TapNet;
+
+  constructor(net: TapNet) {
+    this.net = net;
+  }
+
+  get pool(): SkbPool {
+    return this.net.pool;
+  }
+
+  drop(where: string, reason: string, at: DropSite, skb: Skb): void {
+    this.net.drop(where, reason, at, skb);
+  }
+}
+
 export class TapNet implements FrameEnv {
   readonly pool = new SkbPool(() => new TapSkb(FRAME_MAX));
   readonly clock: TapClock;
   readonly recorder: Recorder;
-  private readonly loop = new TapLoop();
+  readonly linkEnv = new TapLinks(this);
+  private readonly loop = new TapLoop(() => this.runLinks());
   private readonly hosts = new Map<string, TapHost>();
   private readonly taps: TapNic[] = [];
   private readonly waiting: { nic: Nic; skb: Skb }[] = [];
@@ -231,6 +281,15 @@ export class TapNet implements FrameEnv {
   /** What ended the loop, if it did. */
   get failure(): unknown {
     return this.loop.failure;
+  }
+
+  /** Lets the links' time pass; gives the milliseconds until the next frame of a link arrives. */
+  private runLinks(): number {
+    const { clock, linkEnv } = this;
+    clock.tick();
+    linkEnv.clock.run(clock.now);
+    this.runQueue();
+    return (linkEnv.clock.next - clock.now) / NS_PER_MS;
   }
 
   /** A frame that arrives at a NIC of its own host after what is being done now. */

@@ -1,6 +1,6 @@
 /** What is up in a lab on real Linux: hosts, networks with their gateways, and the wires between. A site puts them there. */
 import { ControlPlane } from "../../control/control.ts";
-import type { HostDef, NetworkDef, Topology } from "../../scenario/topology.ts";
+import type { HostDef, LinkProps, NetworkDef, Topology } from "../../scenario/topology.ts";
 import type { TableStores } from "../../tables/tables.ts";
 import { formatIpv4 } from "../../wire/ipv4.ts";
 import type { LinuxTunnel } from "../common/linux-path.ts";
@@ -41,6 +41,8 @@ export interface Wire {
   readonly label: string;
   /** Pulls the cable, or plugs it in: the host's NIC loses its carrier and keeps its routes. */
   setUp(up: boolean): void;
+  /** Changes these properties of both directions. Throws LabError where the machine has no such faults. */
+  setProps(change: Partial<LinkProps>): void;
 }
 
 export class World {

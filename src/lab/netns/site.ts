@@ -11,11 +11,11 @@ import { macOf } from "../../sim/nic.ts";
 import { formatMac } from "../../wire/ethernet.ts";
 import { instanceName, labName } from "../linux/claim.ts";
 import { EbpfPath } from "../linux/ebpf-path.ts";
-import { ipBatch } from "../linux/inside.ts";
 import { requireTools } from "../linux/require.ts";
 import { configureGateway, configureHost, ipv6Off } from "../linux/settings.ts";
 import type { Site } from "../linux/site.ts";
 import { Namespace } from "../linux/sys.ts";
+import { VethWire } from "../linux/veth-wire.ts";
 import { BRIDGE, type World } from "../linux/world.ts";
 import { claim, namespacePath, removeLab } from "./claim.ts";
 
@@ -98,10 +98,8 @@ export class NetnsSite implements Site {
       const gateway = world.gateways.get(nic.network)!.ns;
       const port = `p${world.wires.size + 1}`;
       ports.get(nic.network)!.push(port);
-      world.addWire({
-        label: `${def.name}/${nic.name}`,
-        setUp: (up) => void ipBatch(gateway, [`link set ${port} ${up ? "up" : "down"}`]),
-      });
+      const label = `${def.name}/${nic.name}`;
+      world.addWire(new VethWire(label, { ns, dev: nic.name }, { ns: gateway, dev: port }));
       return `link add ${nic.name} address ${formatMac(macOf(nic.addr))} mtu ${nic.mtu} netns ${ns.name} type veth peer name ${port} mtu ${nic.mtu} netns ${gateway.name}`;
     });
   }

@@ -2,6 +2,7 @@
 import { LabError } from "../../../errors.ts";
 import type { LinkChange } from "../../../scenario/command.ts";
 import { formatTables } from "../../../scenario/table-print.ts";
+import { DEFAULT_LINK } from "../../../scenario/topology.ts";
 import { formatTopology } from "../../../scenario/topology-format.ts";
 import { formatIpv4 } from "../../../wire/ipv4.ts";
 import { num, str, words } from "../../common/args.ts";
@@ -63,12 +64,11 @@ export const TOPOLOGY: Handlers = {
       throw new LabError("ERR_LINK_UNKNOWN", `there is no link ${pattern}`, {
         hint: `Links: ${[...wires.keys()].join(", ")}.`,
       });
-    if (change.action === "set")
-      throw new LabError("ERR_LINK_PROPS", `the ${lab.kind} lab has no rates, delays or faults`, {
-        hint: "Run it in the simulated lab: --lab sim.",
-        position: cmd.position,
-      });
-    if (change.action !== "clear") for (const wire of chosen) wire.setUp(change.action === "up");
+    for (const wire of chosen) {
+      if (change.action === "set") wire.setProps(change.props);
+      else if (change.action === "clear") wire.setProps(DEFAULT_LINK);
+      else wire.setUp(change.action === "up");
+    }
     return printed([`changed ${chosen.map(({ label }) => label).join(", ")}`], { links: chosen.length });
   },
 
