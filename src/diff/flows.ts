@@ -118,6 +118,7 @@ class NicFlows {
       rules.use("arp");
       return;
     }
+    rules.use("ip-header");
     const parsed = parseFrame(p.frame, this.ctx);
     const id = `${life} ${parsed.instance}`;
     const connection = this.connections.get(id) ?? { firstNs: p.timeNs, carried: false };

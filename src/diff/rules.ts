@@ -32,6 +32,8 @@ export const BOX_RULES = {
 /** Scenario: what the two runs may do in their own way. */
 export const SCENARIO_RULES = {
   arp: "ARP is left out: when a host asks is its own timing.",
+  "ip-header":
+    "MAC addresses, IP ID, DF, TOS and TTL, and how much of a packet an ICMP error quotes, are no part of a flow: level b compares them.",
   "ephemeral-port":
     "A port that the scenario does not name is the n-th of its kind on that NIC, whatever its number: clients' ports, and ports that NAT chose.",
   "icmp-id": "The identifier of an echo request is chosen at random.",
