@@ -6,7 +6,8 @@ import { diffReport } from "../diff/report.ts";
 import { DIFF_LEVELS, type DiffLevel, type DiffReport } from "../diff/types.ts";
 import { LabError } from "../errors.ts";
 import { DATA_PATH_KINDS, type DataPathKind } from "../lab/linux/data-path.ts";
-import type { HostHistory } from "../lab/linux/hook-record.ts";
+import { withHookPackets } from "../lab/linux/hook-packets.ts";
+import type { HookRecord, HostHistory } from "../lab/linux/hook-record.ts";
 import type { LinuxLab } from "../lab/linux/lab.ts";
 import { SimLab } from "../lab/sim/lab.ts";
 import type { ReportEntry } from "../replay/document.ts";
@@ -41,6 +42,8 @@ interface Compared {
   report: DiffReport;
   real: RecordedRun;
   reference?: RecordedRun;
+  /** What the hooks did, where level a asked for it. */
+  hooks: readonly HookRecord[];
 }
 
 export function diffCommand(): Command {
@@ -131,6 +134,7 @@ async function compare(file: string, options: DiffOptions): Promise<Compared> {
     file,
     real,
     reference,
+    hooks: histories?.flatMap((h) => h.hooks) ?? [],
     report: diffReport({ file, against, dataPath, levels: level, real, reference, histories }),
   };
 }
@@ -150,7 +154,7 @@ async function openReal({ topology }: Scenario, options: DiffOptions, recordHook
 }
 
 /** Writes what shows a difference: both captures, the vector, the report. */
-function keep({ file, report, real, reference }: Compared, out: string | undefined, files: string[]): void {
+function keep({ file, report, real, reference, hooks }: Compared, out: string | undefined, files: string[]): void {
   const name = basename(file).replace(/\.ya?ml$/i, "");
   const folder = out === undefined ? `guelab-diff-${name}` : files.length > 1 ? join(out, name) : out;
   const vector = report.levels.find((l) => l.vector !== undefined)?.vector;
@@ -161,7 +165,8 @@ function keep({ file, report, real, reference }: Compared, out: string | undefin
     report: "report.json",
     ...(vector !== undefined && { vector: "vector.yaml" }),
   };
-  writeWhole(join(folder, "real.pcapng"), captureBytes(real.packets, real.topology));
+  const packets = withHookPackets(real.packets, hooks);
+  writeWhole(join(folder, "real.pcapng"), captureBytes(packets, real.topology));
   if (reference !== undefined)
     writeWhole(join(folder, "reference.pcapng"), captureBytes(reference.packets, reference.topology));
   if (vector !== undefined) writeWhole(join(folder, "vector.yaml"), vector);

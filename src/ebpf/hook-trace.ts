@@ -104,27 +104,35 @@ const incomplete = (what: string): LabError =>
     hint: "Send less at once: every frame is recorded twice at each hook.",
   });
 
+// Read by offsets: a decoded object of all members takes ten times as long.
+const at = Object.fromEntries(
+  Object.keys(hookRecord.fields).map((name) => [name, hookRecord.offset(name as Member)]),
+) as Record<Member, number>;
+type Member = keyof typeof hookRecord.fields;
+
 function sideOf(record: Uint8Array): Side {
-  const r = hookRecord.decode(record);
-  if (r.caplen !== r.len) throw incomplete(`of a frame of ${r.len} bytes there are ${r.caplen}`);
+  const view = new DataView(record.buffer, record.byteOffset, record.length);
+  const u32 = (off: number): number => view.getUint32(off, true);
+  const len = u32(at.len);
+  if (u32(at.caplen) !== len) throw incomplete(`of a frame of ${len} bytes there are ${u32(at.caplen)}`);
   return {
-    timeNs: r.time,
-    cpu: r.cpu,
-    hook: r.hook,
-    after: r.side === RECORD_AFTER,
-    verdict: r.verdict | 0,
-    result: resultOf(record),
+    timeNs: u32(at.time) + u32(at.time + 4) * 0x100000000,
+    cpu: u32(at.cpu),
+    hook: u32(at.hook),
+    after: u32(at.side) === RECORD_AFTER,
+    verdict: view.getInt32(at.verdict, true),
+    result: resultOf(view),
     at: {
-      frame: record.slice(hookRecord.size, hookRecord.size + r.len),
-      ifindex: r.ifindex,
-      mark: r.mark,
-      gsoSize: r.gso_size,
-      vlan: r.vlan,
+      frame: record.slice(hookRecord.size, hookRecord.size + len),
+      ifindex: u32(at.ifindex),
+      mark: u32(at.mark),
+      gsoSize: u32(at.gso_size),
+      vlan: u32(at.vlan),
     },
   };
 }
 
-function resultOf(record: Uint8Array): HookResult {
+function resultOf(view: DataView): HookResult {
   const result = {
     reason: 0,
     redirectIfindex: 0,
@@ -134,6 +142,6 @@ function resultOf(record: Uint8Array): HookResult {
     service: -1,
     fib: -1,
   };
-  readCb(new DataView(record.buffer, record.byteOffset), hookRecord.offset("cb0"), result);
+  readCb(view, at.cb0, result);
   return result;
 }

@@ -24,8 +24,8 @@ describeKernel("the compiled programs", () => {
     };
     for (const s of allStructs()) {
       const type = types.find((t) => t.kind === "STRUCT" && t.name === s.name);
-      // A program's BTF has the structs that its maps and code mention; every map's are among them.
-      if (!type && s.name === "event") continue;
+      // A program's BTF has the structs that its maps and code mention; every map's are among them, records of rings are not.
+      if (!type && (s.name === "event" || s.name === "hook_record")) continue;
       expect(type, `${s.name} in ${object}`).toBeDefined();
       const offsets = type?.members?.map((m) => [m.name, m.bits_offset / 8]);
       expect([s.name, type?.size, offsets]).toEqual([

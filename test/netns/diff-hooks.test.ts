@@ -11,11 +11,15 @@ import { compareHooks } from "../../src/diff/hooks.ts";
 import type { LevelReport } from "../../src/diff/types.ts";
 import { buildPrograms } from "../../src/ebpf/build.ts";
 import { openTestDataPath } from "../../src/ebpf/testrun.ts";
+import { withHookPackets } from "../../src/lab/linux/hook-packets.ts";
 import type { HookRecord, HostHistory, TableBytes } from "../../src/lab/linux/hook-record.ts";
 import { openNetnsLab } from "../../src/lab/netns/lab.ts";
+import { captureBytes } from "../../src/report/capture.ts";
 import { loadScenario } from "../../src/scenario/load.ts";
 import { runScenario } from "../../src/scenario/runner.ts";
 import { TC_ACT_SHOT } from "../../src/tables/reasons.ts";
+import { GUE_OVERHEAD } from "../../src/wire/gue.ts";
+import { readPcapng } from "../../src/wire/pcapng-reader.ts";
 import { MUTANTS, type Mutant, mutantSource } from "../kernel/mutants.ts";
 import { describeNetns } from "./require.ts";
 
@@ -128,6 +132,20 @@ describeNetns("hook by hook", () => {
     } finally {
       target.close();
     }
+  });
+
+  it("the frames at the hooks are in a capture, on interfaces of their own", async () => {
+    const hooks = (await historiesOf("basic/01-node1")).flatMap((h) => h.hooks);
+    const { interfaces, packets } = readPcapng(captureBytes(withHookPackets([], hooks)));
+    const of = (name: string) => packets.filter((p) => interfaces[p.ifId]?.name === name);
+    const runs = (nic: string, hook: string) => hooks.filter((r) => `${r.host}/${r.nic}` === nic && r.hook === hook);
+    const [ingress, egress] = [runs("node1/eth1", "ingress"), runs("egw/eth1", "egress")];
+    expect(of("egw/eth1:egress:before").map((p) => p.frame)).toEqual(egress.map((r) => r.before.frame));
+    expect(of("node1/eth1:ingress:after").map((p) => p.frame)).toEqual(
+      ingress.filter((r) => r.verdict !== TC_ACT_SHOT).map((r) => r.after.frame),
+    );
+    expect(egress.length).toBeGreaterThan(5);
+    expect(ingress.some((r) => r.after.frame.length === r.before.frame.length - GUE_OVERHEAD)).toBe(true);
   });
 
   it("finds whatever is not as it was recorded", async () => {
