@@ -120,6 +120,7 @@ describeWeb("links and scenarios from elsewhere", () => {
     await page.getByTestId("truncated").getByText("cancelled").waitFor();
     await opened(page);
     expect(Number(await eventList(page).getAttribute("data-total"))).toBeGreaterThan(10_000);
+    await page.getByRole("button", { name: "First event" }).click();
     await page.getByTestId("next").click();
     await page.locator('[data-testid="detail"][data-index="1"]').waitFor();
   });
@@ -134,8 +135,9 @@ describeWeb("links and scenarios from elsewhere", () => {
     await page.getByTestId("help-button").click();
     await page.getByTestId("help").waitFor();
     await page.keyboard.press("Escape");
-    await page.getByTestId("truncated").getByText("the run was ended after").waitFor({ timeout: 90_000 });
+    await page.getByTestId("truncated").getByText("the run was ended").waitFor({ timeout: 90_000 });
     await opened(page);
+    await page.getByRole("button", { name: "First event" }).click();
     await page.getByTestId("next").click();
     await page.locator('[data-testid="detail"][data-index="1"]').waitFor();
   }, 120_000);
