@@ -20,7 +20,7 @@ import { HookLog } from "./hook-log.ts";
 import { type HookRecord, type HostHistory, monotonicNs } from "./hook-record.ts";
 import type { Site, Watched } from "./site.ts";
 import { ifindexOf, type Namespace } from "./sys.ts";
-import { type LinuxHost, World } from "./world.ts";
+import { BRIDGE, type LinuxHost, World } from "./world.ts";
 
 export interface LinuxLabOptions {
   /** Keep every packet (captures, traces, packet expectations). */
@@ -243,14 +243,15 @@ export class LinuxLab implements Lab {
       this.watched.recording = true;
       return;
     }
-    const open = (host: string, nic: string, ns: Namespace): void =>
+    const open = (host: string, nic: string, ns: Namespace, device = nic): void =>
       this.capture.open(
         host,
         nic,
         ns,
-        ns.enter(() => ifindexOf(nic)),
+        ns.enter(() => ifindexOf(device)),
       );
-    for (const { name, nic, ns } of world.gateways.values()) open(name, nic, ns);
+    // A gateway's interface has one name in all labs, whatever its bridge is called.
+    for (const { name, nic, ns } of world.gateways.values()) open(name, BRIDGE, ns, nic);
     for (const { def, ns } of world.hosts.values()) for (const nic of def.nics) open(def.name, nic.name, ns);
   }
 }
