@@ -113,7 +113,7 @@ function compareOrder(label: string, real: readonly Flow[], reference: readonly 
     for (let j = i + 1; j < common.length; j++) {
       const [a, b] = [place.get(common[i].key) as number, place.get(common[j].key) as number];
       if (a < b) continue;
-      if (overlap(common[i], common[j]) || overlap(reference[b], reference[a])) {
+      if (overlap(common[i], common[j]) || reference[a].firstNs <= reference[b].lastNs) {
         rules.use("flow-order");
         continue;
       }
@@ -136,5 +136,8 @@ function compareOrder(label: string, real: readonly Flow[], reference: readonly 
   return [];
 }
 
+/** How soon the lab's services answer, which are processes of a busy machine. */
+const ANSWER_NS = 50_000_000;
+
 /** `a` began first. */
-const overlap = (a: Flow, b: Flow): boolean => b.firstNs <= a.lastNs;
+const overlap = (a: Flow, b: Flow): boolean => b.firstNs <= a.lastNs + ANSWER_NS;

@@ -50,7 +50,8 @@ export const SCENARIO_RULES = {
   "gue-ping": "GUE pings repeat by the clock: equal ones of one flow count once.",
   retry:
     "What is sent again because time passed, or as often as time allows, counts once: equal datagrams and ICMP errors in a row, and echo requests by their number.",
-  "flow-order": "Flows that ran at the same time may begin in either order.",
+  "flow-order":
+    "Flows that ran at the same time may begin in either order; so may a flow that began within 50 ms of another's last packet in the real run: services answer when the machine lets them, and commands do not wait for them.",
   "stats-counter":
     "STATS counts packets and bytes, of which TCP and ARP send as they like: only which interfaces count is compared.",
   "reason-counter": "REASON counts packets: only which reasons there are is compared, not how often.",
