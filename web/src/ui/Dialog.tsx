@@ -34,7 +34,9 @@ export function Dialog(props: {
             ✕
           </button>
         </header>
-        <div class="dialog-body">{props.children}</div>
+        <div class="dialog-body" tabIndex={0}>
+          {props.children}
+        </div>
       </div>
     </dialog>
   );
