@@ -5,10 +5,11 @@ import { loadCfgTopology } from "../scenario/cfg.ts";
 import { checkFits, runScenario } from "../scenario/runner.ts";
 import type { Scenario } from "../scenario/scenario.ts";
 import { readScenario } from "../scenario/scenario-yaml.ts";
+import { breather, type RecordOptions } from "./breath.ts";
 import { BudgetWatch } from "./budget.ts";
 import { EventLog } from "./event-log.ts";
 import { Journal } from "./journal.ts";
-import type { Budget, ReplayHost, ScenarioSource } from "./protocol.ts";
+import type { ScenarioSource } from "./protocol.ts";
 import { SimRecorder } from "./recorder.ts";
 import { Recording } from "./recording.ts";
 import { topologyView } from "./topology-view.ts";
@@ -16,16 +17,6 @@ import { applyWhatIf } from "./what-if.ts";
 
 /** Events from one look at the budget to the next. One of them may carry a whole window of packets. */
 const PAUSE_EVENTS = 50;
-/** Time from one breath, in which others have their turn, to the next, ms. */
-const BREATH_MS = 15;
-
-export interface RecordOptions extends ReplayHost {
-  budget?: Budget;
-  /** Called now and then while the run goes on. */
-  progress?: (state: { events: number; packets: number; timeNs: number; step: string }) => void;
-  /** Asked now and then; true ends the run. */
-  cancelled?: () => boolean;
-}
 
 /** Reads the scenario of a source; topologies come from the source only. Throws LabError. */
 export function readSource(source: Pick<ScenarioSource, "file" | "text" | "topologies">): Scenario {
@@ -63,18 +54,7 @@ export async function recordScenario(source: ScenarioSource, options: RecordOpti
   const journal = new Journal();
   const recorder = new SimRecorder(log, journal);
   const budget = new BudgetWatch(options.budget ?? {}, log, options.clock);
-  let breath = options.clock?.() ?? 0;
-  const pause = async (): Promise<void> => {
-    budget.check();
-    const now = options.clock?.() ?? breath + BREATH_MS;
-    if (now - breath < BREATH_MS) return;
-    breath = now;
-    const timeNs = log.length > 0 ? log.time.data[log.length - 1] : 0;
-    options.progress?.({ events: log.length, packets: log.packets, timeNs, step: log.strings.get(log.currentStep) });
-    await options.pause?.();
-    budget.cancelled ||= options.cancelled?.() ?? false;
-    budget.check();
-  };
+  const pause = breather(log, budget, options);
   const { topology, seed } = scenario;
   const lab = new SimLab(topology, {
     seed,

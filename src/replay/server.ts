@@ -1,10 +1,11 @@
 /** A replay server: takes requests one by one and posts answers, in a Web Worker, in a test or in the same thread. */
 import { LabError } from "../errors.ts";
+import type { RecordOptions } from "./breath.ts";
 import { recordCapture } from "./capture.ts";
 import { lastAtMost } from "./columns.ts";
 import { navigate } from "./navigate.ts";
 import type { OpenSource, ReplayHost, ReplayServer, Request, Response, RowsAnswer } from "./protocol.ts";
-import { type RecordOptions, recordScenario } from "./record.ts";
+import { recordScenario } from "./record.ts";
 import type { Recording } from "./recording.ts";
 import type { ErrorView } from "./types.ts";
 import { recordVector } from "./vector.ts";

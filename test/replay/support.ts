@@ -1,7 +1,8 @@
 /** Recordings of the catalogue's scenarios. */
 import { resolve } from "node:path";
+import type { RecordOptions } from "../../src/replay/breath.ts";
 import type { ScenarioSource, WhatIf } from "../../src/replay/protocol.ts";
-import { type RecordOptions, recordScenario } from "../../src/replay/record.ts";
+import { recordScenario } from "../../src/replay/record.ts";
 import type { Recording } from "../../src/replay/recording.ts";
 import { loadScenarioFiles } from "../../src/scenario/load.ts";
 
