@@ -5,7 +5,21 @@ import { expect, it } from "vitest";
 
 const src = resolve(import.meta.dirname, "../src");
 /** Each layer may import itself and those before it. */
-const LAYERS = ["wire", "tables", "dataplane", "control", "sim", "scenario", "ebpf", "lab", "diff", "report", "replay", "lesson", "cli"];
+const LAYERS = [
+  "wire",
+  "tables",
+  "dataplane",
+  "control",
+  "sim",
+  "scenario",
+  "ebpf",
+  "lab",
+  "diff",
+  "report",
+  "replay",
+  "lesson",
+  "cli",
+];
 /** Layers, and parts of layers, that run in a browser. */
 const BROWSER = /^(wire|tables|dataplane|control|sim|scenario|lab\/(sim|common)|replay|lesson|[a-z]+\.ts$)/;
 const LOADER = "scenario/load.ts";

@@ -82,7 +82,9 @@ export async function main(argv: string[]): Promise<number> {
       return 2;
     }
     if (argv[0] === "help" && argv[1] !== undefined) {
-      return await main(argv[1].startsWith("-") ? [argv[1]] : [argv[1], "--help"]);
+      const { LIVE_COMMANDS } = await import("./live.ts");
+      const known = COMMANDS.some(([name]) => name === argv[1]) || LIVE_COMMANDS.some((c) => c.name === argv[1]);
+      return await main(known ? [argv[1], "--help"] : [argv[1]]);
     }
     await program.parseAsync(argv, { from: "user" });
     return Number(process.exitCode ?? 0);
