@@ -4,7 +4,7 @@
  * The order of its questions: is there such an interface, does it forward, is there a route and of which kind, is the next
  * hop's MAC known. The neighbour is only looked up, never asked for.
  */
-import type { Mac } from "../wire/ethernet.ts";
+import { ETH_HLEN, type Mac } from "../wire/ethernet.ts";
 import {
   BPF_FIB_LKUP_RET_BLACKHOLE,
   BPF_FIB_LKUP_RET_FRAG_NEEDED,
@@ -20,6 +20,10 @@ import {
 import type { Fib } from "./fib.ts";
 
 const ENODEV = 19;
+const VLAN_HLEN = 4;
+
+/** is_skb_forwardable() of an interface that is up: a frame is not longer than its MTU, a MAC header and a VLAN tag. */
+export const isForwardable = (mtu: number, frameLen: number): boolean => frameLen <= mtu + ETH_HLEN + VLAN_HLEN;
 
 /** What the helper asks of its host. */
 export interface FibHost {
@@ -30,8 +34,8 @@ export interface FibHost {
   forwards(ifindex: number): boolean;
   /** MAC address of a resolved neighbour; -1 when it is not resolved. Must not start a resolution. */
   neighbour(ifindex: number, addr: number): Mac;
-  /** is_skb_forwardable: would an interface take a frame of `frameLen` bytes? Left out: one takes every frame. */
-  takes?(ifindex: number, frameLen: number): boolean;
+  /** Would an interface take a frame of `frameLen` bytes (isForwardable)? */
+  takes(ifindex: number, frameLen: number): boolean;
 }
 
 export class KernelFibHelper implements FibHelper {
@@ -56,7 +60,7 @@ export class KernelFibHelper implements FibHelper {
     if (dmac < 0) return BPF_FIB_LKUP_RET_NO_NEIGH;
     p.smac = host.nicMac(route.ifindex);
     p.dmac = dmac;
-    if (host.takes?.(route.ifindex, p.frameLen ?? 0) === false) return BPF_FIB_LKUP_RET_FRAG_NEEDED;
+    if (!host.takes(route.ifindex, p.frameLen ?? 0)) return BPF_FIB_LKUP_RET_FRAG_NEEDED;
     return BPF_FIB_LKUP_RET_SUCCESS;
   }
 }

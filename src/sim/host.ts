@@ -4,7 +4,7 @@
  */
 import type { DataPath, FibHelper, FibParams } from "../dataplane/datapath.ts";
 import { Fib, LO_IFINDEX, prefixMask, type Route } from "../dataplane/fib.ts";
-import { type FibHost, KernelFibHelper } from "../dataplane/fib-helper.ts";
+import { type FibHost, isForwardable, KernelFibHelper } from "../dataplane/fib-helper.ts";
 import { Netfilter } from "../dataplane/netfilter.ts";
 import type { Skb } from "../dataplane/skb.ts";
 import { ETH_P_ARP, ETH_P_IP, ethType, type Mac, setEthType } from "../wire/ethernet.ts";
@@ -255,6 +255,7 @@ export class Host implements NicOwner, RouteHost, DropSite, FibHelper {
         const n = this.arps[ifindex]?.lookup(addr);
         return n?.valid ? n.mac : -1;
       },
+      takes: (ifindex, frameLen) => isForwardable(this.devices[ifindex]?.mtu ?? 0, frameLen),
     };
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   BPF_FIB_LKUP_RET_BLACKHOLE,
+  BPF_FIB_LKUP_RET_FRAG_NEEDED,
   BPF_FIB_LKUP_RET_FWD_DISABLED,
   BPF_FIB_LKUP_RET_NO_NEIGH,
   BPF_FIB_LKUP_RET_NOT_FWDED,
@@ -10,7 +11,7 @@ import {
   type FibParams,
 } from "../../src/dataplane/datapath.ts";
 import { Fib, LO_IFINDEX } from "../../src/dataplane/fib.ts";
-import { KernelFibHelper } from "../../src/dataplane/fib-helper.ts";
+import { isForwardable, KernelFibHelper } from "../../src/dataplane/fib-helper.ts";
 import { ip } from "../support/packets.ts";
 
 const ETH1 = 2;
@@ -107,6 +108,7 @@ describe("bpf_fib_lookup", () => {
     nicMac: (ifindex) => (ifindex === ETH1 || ifindex === ETH2 ? 0x020000000000 + ifindex : -1),
     forwards: () => forwarding,
     neighbour: (_ifindex, addr) => neighbours.get(addr) ?? -1,
+    takes: (_ifindex, frameLen) => isForwardable(1500, frameLen),
   });
 
   it("gives interface and both MAC addresses of the next hop", () => {
@@ -132,12 +134,23 @@ describe("bpf_fib_lookup", () => {
     expect([p.smac, p.dmac]).toEqual([0, 0]);
   });
 
+  it("says of a frame that the interface would not take that it needs fragmentation, and sets the addresses all the same", () => {
+    const found = (frameLen: number) => {
+      const p = { ...params(ip("5.5.5.5"), ETH2), frameLen };
+      return [helper.fibLookup(p), p.ifindex, p.dmac];
+    };
+    // MTU, MAC header and the room for a VLAN tag; 0 is of a packet of many segments.
+    for (const fits of [0, 1514, 1518]) expect(found(fits)).toEqual([BPF_FIB_LKUP_RET_SUCCESS, ETH1, 0x02000000aa02]);
+    expect(found(1519)).toEqual([BPF_FIB_LKUP_RET_FRAG_NEEDED, ETH1, 0x02000000aa02]);
+  });
+
   it("needs a route, forwarding, and an interface", () => {
     const empty = new KernelFibHelper({
       fib: new Fib(),
       nicMac: () => 1,
       forwards: () => true,
       neighbour: () => 1,
+      takes: () => true,
     });
     expect(empty.fibLookup(params(1))).toBe(BPF_FIB_LKUP_RET_NOT_FWDED);
     forwarding = false;

@@ -7,8 +7,8 @@
  * a multipath route are not known here; labs have none.
  */
 import { Fib, type Route, type RouteType } from "../../dataplane/fib.ts";
-import type { FibHost } from "../../dataplane/fib-helper.ts";
-import { ETH_HLEN, type Mac } from "../../wire/ethernet.ts";
+import { type FibHost, isForwardable } from "../../dataplane/fib-helper.ts";
+import type { Mac } from "../../wire/ethernet.ts";
 import {
   Netlink,
   type NetlinkMessage,
@@ -50,7 +50,6 @@ const IFLA_MTU = 4;
 const IFF_UP = 1;
 const NETCONFA_IFINDEX = 1;
 const NETCONFA_FORWARDING = 2;
-const VLAN_HLEN = 4;
 
 interface KernelLink {
   mac: Mac;
@@ -90,10 +89,9 @@ export class KernelFib implements FibHost {
     return this.neighbours.get(ifindex)?.get(addr) ?? -1;
   }
 
-  /** is_skb_forwardable(): the interface is up, and the frame is not longer than its MTU, a MAC header and a VLAN tag. */
   takes(ifindex: number, frameLen: number): boolean {
     const link = this.links.get(ifindex);
-    return link?.up === true && frameLen <= link.mtu + ETH_HLEN + VLAN_HLEN;
+    return link?.up === true && isForwardable(link.mtu, frameLen);
   }
 
   /** Of an interface, bytes of an IP packet; 0 when there is no such interface. */

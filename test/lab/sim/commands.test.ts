@@ -89,3 +89,24 @@ describe("the Linux-only path", () => {
     expect((await run("egw ip addr")).output).not.toContain("gue101: 10.1.1.101/32");
   });
 });
+
+test("a packet that a hook made longer than the interface takes is one that needs fragmentation, as the kernel's lookup says", async () => {
+  await run("egw pfc_start eth1 egw 11 11 5000 5010");
+  await run("egw pfc_add eth1 1 100 abcdefgh12345678 172.1.0.4 6000 udp 5.5.5.5 3100 1.1.1.1 4000");
+  await run("egw ping -c 1 172.1.0.4");
+  // In CONFIG the MTU is still 1500.
+  await run("egw ip link set eth1 mtu 1400");
+  const sent = async (payload: number) => {
+    await run(`egw udp --no-reply 1.1.1.1 4000 ${payload}`);
+    await lab.wait(1e8);
+    const { output } = await run("counters egw");
+    return output.filter((line) => line.includes("FIB_")).map((line) => line.trim().split(/ +/, 2).join(" "));
+  };
+  // 1,400 bytes and a VLAN tag's four: the lookup would take it, the interface does not.
+  expect(await sent(1400 + 4 - 52 - 28)).toEqual(["FIB_SUCCESS 1"]);
+  expect(await sent(1400 + 5 - 52 - 28)).toEqual(["FIB_SUCCESS 1", "FIB_FRAG_NEEDED 1"]);
+  expect(lab.drops().map((d) => [d.host, d.where])).toEqual([
+    ["egw", "nic"],
+    ["egw", "nic"],
+  ]);
+});
