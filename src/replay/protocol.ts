@@ -95,6 +95,8 @@ export type Request =
   | { id: number; type: "state"; index: number; host?: string }
   | { id: number; type: "navigate"; from: number; target: NavTarget; filter?: string }
   | { id: number; type: "journey"; journey: number }
+  /** How the events spread over the run, in about so many parts. */
+  | { id: number; type: "density"; slots: number }
   | { id: number; type: "report" }
   /** The packets as a capture; with a filter, those that it lets through. */
   | { id: number; type: "pcapng"; filter?: string }
@@ -108,6 +110,16 @@ export interface RowsAnswer {
   rows: EventRow[];
 }
 
+/** Counts for each of equally long parts of the run, by number of event. */
+export interface DensityAnswer {
+  /** Frames on NICs. */
+  packets: Uint32Array;
+  /** Hooks and NATs that changed a packet. */
+  changes: Uint32Array;
+  /** Packets that were lost. */
+  drops: Uint32Array;
+}
+
 export type Response =
   | { id: number; type: "progress"; events: number; packets: number; timeNs: number; step: string }
   | { id: number; type: "opened"; info: RecordingInfo }
@@ -119,6 +131,7 @@ export type Response =
   /** -1: there is no such event. */
   | { id: number; type: "navigated"; index: number }
   | { id: number; type: "journey"; journey: JourneyView }
+  | ({ id: number; type: "density" } & DensityAnswer)
   | { id: number; type: "report"; report: RunReport | undefined }
   | { id: number; type: "pcapng"; bytes: Uint8Array }
   | { id: number; type: "what-if"; source: ScenarioSource; changes: string[] }

@@ -80,6 +80,7 @@ export async function recordScenario(source: ScenarioSource, options: RecordOpti
     return new Recording({
       log,
       journal,
+      running: recorder.running,
       about: { source: "scenario", ...about },
       topology,
       topologyView: topologyView(topology),

@@ -12,6 +12,7 @@ import { ETH_HLEN, ETH_P_IP, setEthType } from "../wire/ethernet.ts";
 import { int32 } from "./columns.ts";
 import { blankEvent, type EventLog, KIND, type RawEvent, SIDE_IN, SIDE_OUT, VERDICTS } from "./event-log.ts";
 import type { Journal } from "./journal.ts";
+import { RunningHistory } from "./running.ts";
 import { TableWriter } from "./table-writer.ts";
 
 const PASS = VERDICTS.indexOf("pass");
@@ -22,6 +23,7 @@ const CONSUMED = VERDICTS.indexOf("consumed");
 export class SimRecorder implements LabWatch, Tap {
   readonly log: EventLog;
   readonly journal: Journal;
+  readonly running = new RunningHistory();
   private env: SimEnv | undefined;
   private world: World | undefined;
   private inner: Tap | undefined;
@@ -78,6 +80,7 @@ export class SimRecorder implements LabWatch, Tap {
       this.flushOutside();
       const { step } = event;
       log.currentStep = log.strings.add(step.id);
+      if (step.command !== undefined && this.world !== undefined) this.running.note(this.world.hosts, log.length);
       this.pushStep(SIDE_OUT, step.id, step.command ?? step.title, step.status === "failed", step.endNs);
       const dot = step.id.lastIndexOf(".");
       if (dot > 0) log.currentStep = log.strings.add(step.id.slice(0, dot));

@@ -17,6 +17,7 @@ import { type HookInput, RecordedFib, runHook } from "./hook-run.ts";
 import type { Journal } from "./journal.ts";
 import { JourneyIndex } from "./journey-index.ts";
 import { frameDiff, packetDetail } from "./packet.ts";
+import type { RunningHistory } from "./running.ts";
 import { rowChanges, stateView, tablesAt } from "./state-view.ts";
 import { stepViews } from "./step-views.ts";
 import {
@@ -44,6 +45,8 @@ export interface RecordingParts {
   fib?: FibHelper;
   /** Tables are not known, so that the data path cannot be asked again. */
   noDecisions?: boolean;
+  /** Of a simulated run. */
+  running?: RunningHistory;
   others?: ReadonlyMap<number, OtherSide>;
 }
 
@@ -170,7 +173,11 @@ export class Recording {
   state(index: number, host?: string): StateView[] {
     const hosts = host === undefined ? [...this.journal.hosts.keys()] : [host];
     const time = index < 0 ? 0 : this.log.time.data[index];
-    return hosts.map((name) => stateView(this.journal, name, index, time));
+    return hosts.map((name) => {
+      const view = stateView(this.journal, name, index, time);
+      const running = this.parts.running?.at(name, index);
+      return running === undefined ? view : { ...view, running };
+    });
   }
 
   /** A packet's way; empty where there is no such journey. */

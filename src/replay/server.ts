@@ -3,6 +3,7 @@ import { LabError } from "../errors.ts";
 import type { RecordOptions } from "./breath.ts";
 import { recordCapture } from "./capture.ts";
 import { lastAtMost } from "./columns.ts";
+import { density } from "./density.ts";
 import { navigate } from "./navigate.ts";
 import type { OpenSource, ReplayHost, ReplayServer, Request, Response, RowsAnswer } from "./protocol.ts";
 import { recordScenario } from "./record.ts";
@@ -119,6 +120,8 @@ class Server implements ReplayServer {
       }
       case "journey":
         return { id, type: "journey", journey: this.opened().journey(request.journey) };
+      case "density":
+        return { id, type: "density", ...density(this.opened().log, request.slots) };
       case "report":
         return { id, type: "report", report: this.opened().report };
       case "pcapng":

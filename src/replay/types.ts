@@ -214,12 +214,24 @@ export interface StateTable {
   total: number;
 }
 
+/** What was started on a host. */
+export interface RunningView {
+  /** `tcp 2.2.2.2:4000` */
+  services: string[];
+  /** Seconds between the GUE pings; 0 = the data path runs without them, absent = no data path. */
+  pingSeconds?: number;
+  /** Service ids that have a Linux-only tunnel. */
+  linuxTunnels: number[];
+}
+
 /** Tables and flows of one host, right after an event. Tables without rows are left out. */
 export interface StateView {
   host: string;
   index: number;
   timeNs: number;
   tables: StateTable[];
+  /** Of a simulated host; what ran on a real one a capture does not say. */
+  running?: RunningView;
 }
 
 /** A step of the scenario: its report, and the events while it ran. */
