@@ -9,7 +9,7 @@ const of = (recording: Recording, host: string, index: number) =>
 
 it("knows services and pings from the moment in which a command started them, to the one in which it stopped them", async () => {
   const source = sourceOf("basic/02-node2-behind-nat");
-  const text = `${source.text.trimEnd()}\n  - do: http_stop node2 2.2.2.2 4000\n  - do: node2 pfc_stop eth1 node2\n`;
+  const text = `${source.text.trimEnd()}\n  - do: http_stop node2 2.2.2.2 4000\n  - do: node2 pfc_stop eth1\n`;
   const recording = await recordScenario({ ...source, text });
   const { steps } = recording.info;
   const end = (command: string): number => {

@@ -1,6 +1,7 @@
 /** What leaves the page: its state as a link, the scenario and the packets as files. */
 import { encodeShare, type ShareState } from "../../src/replay/share.ts";
 import { topologies as bundled } from "./catalogue.ts";
+import { openLesson } from "./lessons/Lessons.tsx";
 import * as store from "./store.ts";
 
 /** What the page shows, as a link holds it; undefined for a capture or a vector. */
@@ -16,6 +17,7 @@ export function shareState(): ShareState | undefined {
     changes: source.changes?.length ? source.changes : undefined,
     event: store.selected.value > 0 ? store.selected.value : undefined,
     filter: store.filter.value || undefined,
+    lesson: (store.sideTab.value === "lessons" && openLesson.value) || undefined,
   };
 }
 

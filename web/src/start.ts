@@ -8,6 +8,7 @@ import type { OpenSource } from "../../src/replay/protocol.ts";
 import { decodeShare, isShare } from "../../src/replay/share.ts";
 import type { ErrorView } from "../../src/replay/types.ts";
 import { topologies } from "./catalogue.ts";
+import { lessons, openLesson } from "./lessons/Lessons.tsx";
 import * as store from "./store.ts";
 
 /** The report that this page is; undefined in the page of `guelab serve`. */
@@ -17,6 +18,12 @@ export const reportDocument = signal<ReportDocument | undefined>(undefined);
 const SERVED = "api/scenario";
 
 export async function start(): Promise<void> {
+  store.prepare();
+  await openFirst();
+  if (store.phase.value === "starting") store.phase.value = "choosing";
+}
+
+async function openFirst(): Promise<void> {
   addEventListener("hashchange", () => {
     if (isShare(location.hash)) void openShared(location.hash);
   });
@@ -50,6 +57,7 @@ function readDocument(): ReportDocument | undefined {
 async function openShared(hash: string): Promise<void> {
   try {
     const state = await decodeShare(hash);
+    if (state.lesson !== undefined) showLesson(state.lesson);
     await store.open(
       {
         kind: "scenario",
@@ -66,6 +74,17 @@ async function openShared(hash: string): Promise<void> {
     const { code, message, hint } = e as { code?: string; message: string; hint?: string };
     fail(code ?? "ERR_LINK_SYNTAX", message, hint);
   }
+}
+
+/** The link's own scenario is what is run, so that it may be a changed one: the lesson says so then. */
+function showLesson(id: string): void {
+  if (lessons.value.every((l) => l.id !== id)) {
+    store.notice.value = `The link leads to a lesson that this page does not have: ${id}.`;
+    return;
+  }
+  openLesson.value = id;
+  store.sideTab.value = "lessons";
+  store.phoneTab.value = "side";
 }
 
 /** A page that comes from elsewhere, or a server without a scenario, has none. */

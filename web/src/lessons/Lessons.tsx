@@ -11,6 +11,7 @@ import { parseDisplayFilter } from "../../../src/replay/filter.ts";
 import type { ScenarioSource } from "../../../src/replay/protocol.ts";
 import { catalogue, catalogueSource } from "../catalogue.ts";
 import * as store from "../store.ts";
+import { CopyLink } from "../ui/CopyLink.tsx";
 import { plural } from "../ui/format.ts";
 import "./lessons.css";
 import { Markdown } from "./Markdown.tsx";
@@ -23,14 +24,18 @@ const files: Record<string, string> = import.meta.glob("../../../scenarios/lesso
   eager: true,
 });
 
-/** In teaching order. */
-export const lessons: readonly Lesson[] = Object.entries(files)
-  .sort(([a], [b]) => a.localeCompare(b))
-  .map(([path, text]) => readLesson(text, path.slice(path.indexOf("scenarios/")), parseDisplayFilter));
+/** In teaching order; read when they are first shown. */
+export const lessons = computed<readonly Lesson[]>(() =>
+  Object.entries(files)
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(([path, text]) => readLesson(text, path.slice(path.indexOf("scenarios/")), parseDisplayFilter)),
+);
 
 /** Id of the lesson that is open; empty: the list. */
 export const openLesson = signal("");
-const lesson = computed(() => lessons.find((l) => l.id === openLesson.value));
+const lesson = computed(() =>
+  openLesson.value === "" ? undefined : lessons.value.find((l) => l.id === openLesson.value),
+);
 
 /** The scenario that goes with a lesson. */
 function sourceOf(of: Lesson): ScenarioSource | undefined {
@@ -43,7 +48,9 @@ const run = computed<LessonRun | undefined>(() => {
   const [of, shown, info] = [lesson.value, store.scenario.value, store.info.value];
   if (!of || !shown || !info || store.phase.value !== "ready") return undefined;
   const own = sourceOf(of);
-  const same = own && shown.file === own.file && shown.text === own.text && !shown.changes?.length;
+  // A link keeps no folder, so that the file's name says nothing.
+  const files = Object.entries(own?.topologies ?? {}).every(([name, text]) => shown.topologies[name] === text);
+  const same = files && shown.text === own?.text && !shown.changes?.length;
   return same && shown.seed === undefined ? lessonRun(info, store.ask as unknown as Ask) : undefined;
 });
 
@@ -85,7 +92,7 @@ function LessonList() {
     <>
       <p class="muted">Each takes five minutes: a run, a text, and questions that the run answers.</p>
       <ol class="lesson-list">
-        {lessons.map((l, i) => {
+        {lessons.value.map((l, i) => {
           const total = questionsOf(l).length;
           const done = Object.keys(progress.value[l.id] ?? {}).length;
           return (
@@ -116,8 +123,8 @@ function LessonList() {
 function OneLesson({ of }: { of: Lesson }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: false }), []);
-  const at = lessons.indexOf(of);
-  const next = lessons[at + 1];
+  const at = lessons.value.indexOf(of);
+  const next = lessons.value[at + 1];
   const questions = useMemo(() => questionsOf(of), [of]);
   const done = questions.filter((q) => progress.value[of.id]?.[q.id] !== undefined).length;
   const show = (expression: string): void => {
@@ -166,7 +173,7 @@ function OneLesson({ of }: { of: Lesson }) {
           />
         ),
       )}
-      <p class="lesson-end">
+      <div class="lesson-end">
         {next ? (
           <button type="button" class="primary" data-testid="lesson-next" onClick={() => startLesson(next.id)}>
             Next: {next.title}
@@ -174,12 +181,13 @@ function OneLesson({ of }: { of: Lesson }) {
         ) : (
           <span>This was the last lesson. Change something in What if, and see what becomes of it.</span>
         )}
+        <CopyLink label="Copy a link to this lesson" testid="lesson-link" />
         {done > 0 ? (
           <button type="button" data-testid="lesson-again" onClick={() => forget(of.id)}>
             Answer again
           </button>
         ) : null}
-      </p>
+      </div>
     </article>
   );
 }

@@ -38,18 +38,24 @@ export interface Layout {
   height: number;
   /** True where levels grow to the right. */
   wide: boolean;
+  /** Boxes one above the other, at most. */
+  rows: number;
   hosts: Map<string, HostPlace>;
   networks: Map<string, Box>;
   /** Network -> members that are not drawn, in topologies with more hosts than fit. */
   hidden: Map<string, number>;
 }
 
-export const HOST_W = 130;
-export const HOST_H = 84;
-const BAR = 12;
-const CABLE = 38;
-const GAP = 18;
-const MARGIN = 16;
+const HOST_W = 140;
+/** Where levels grow downwards cables leave at the lower edge, so that what stands there needs a line of its own. */
+const HOST_H = { wide: 80, narrow: 98 } as const;
+const BAR = 10;
+/** As short as a numbered badge allows, and as long as is of use. */
+const CABLE = { shortest: 20, longest: 46 } as const;
+const GAP = 14;
+const MARGIN = 8;
+/** Room for the name of a network below its bar. */
+const LABEL = 14;
 /** Hosts of one side of a network that are drawn without being asked for; in a large topology there are fewer. */
 const MAX_SIDE = 8;
 const MANY_HOSTS = 40;
@@ -69,10 +75,29 @@ interface NetNode {
   span: number;
 }
 
-/** `shown` hosts are always drawn, however many there are. */
-export function layoutTopology(input: LayoutInput, wide: boolean, shown: ReadonlySet<string> = new Set()): Layout {
-  const cross = wide ? HOST_H : HOST_W;
-  const main = wide ? HOST_W : HOST_H;
+/**
+ * `shown` hosts are always drawn, however many there are. Cables are as short as it takes to fit `room` along the main
+ * axis without making everything smaller.
+ */
+export function layoutTopology(
+  input: LayoutInput,
+  wide: boolean,
+  shown: ReadonlySet<string> = new Set(),
+  room = Number.POSITIVE_INFINITY,
+): Layout {
+  const { shortest, longest } = CABLE;
+  const long = place(input, wide, shown, longest);
+  const along = (l: Layout): number => (wide ? l.width : l.height);
+  if (along(long) <= room) return long;
+  const short = place(input, wide, shown, shortest);
+  if (along(short) >= room) return short;
+  const share = (room - along(short)) / (along(long) - along(short));
+  return place(input, wide, shown, shortest + Math.floor((longest - shortest) * share));
+}
+
+function place(input: LayoutInput, wide: boolean, shown: ReadonlySet<string>, cable: number): Layout {
+  const cross = wide ? HOST_H.wide : HOST_W;
+  const main = wide ? HOST_W : HOST_H.narrow;
   const byName = new Map(input.hosts.map((h) => [h.name, h]));
   const networks = new Map(input.networks.map((n) => [n.name, n]));
   const hidden = new Map<string, number>();
@@ -118,19 +143,19 @@ export function layoutTopology(input: LayoutInput, wide: boolean, shown: Readonl
 
   const boxes: { name: string; m: number; c: number }[] = [];
   const bars: { name: string; m: number; c: number; span: number }[] = [];
-  const place = (node: NetNode, m: number, c: number): void => {
+  const put = (node: NetNode, m: number, c: number): void => {
     bars.push({ name: node.name, m, c, span: node.span });
     let at = c + (node.span - total(node.before.map(() => cross))) / 2;
     for (const name of node.before) {
-      boxes.push({ name, m: m - CABLE - main, c: at });
+      boxes.push({ name, m: m - cable - main, c: at });
       at += cross + GAP;
     }
     at = c + (node.span - total(node.behind.map((b) => b.span))) / 2;
     for (const branch of node.behind) {
-      boxes.push({ name: branch.host, m: m + BAR + CABLE, c: at + (branch.span - cross) / 2 });
+      boxes.push({ name: branch.host, m: m + BAR + cable, c: at + (branch.span - cross) / 2 });
       let inner = at + (branch.span - total(branch.nets.map((n) => n.span))) / 2;
       for (const net of branch.nets) {
-        place(net, m + BAR + CABLE + main + CABLE, inner);
+        put(net, m + BAR + cable + main + cable, inner);
         inner += net.span + GAP;
       }
       at += branch.span + GAP;
@@ -138,7 +163,7 @@ export function layoutTopology(input: LayoutInput, wide: boolean, shown: Readonl
   };
   let offset = MARGIN;
   for (const root of roots) {
-    place(root, MARGIN + main + CABLE, offset);
+    put(root, MARGIN + main + cable, offset);
     offset += root.span + GAP * 2;
   }
   // Without anything before the first bar the drawing starts at the bar.
@@ -151,15 +176,16 @@ export function layoutTopology(input: LayoutInput, wide: boolean, shown: Readonl
   const layout: Layout = {
     width: wide ? mainEnd : crossEnd,
     // The names of the networks stand below their bars.
-    height: wide ? crossEnd + 6 : mainEnd,
+    height: wide ? crossEnd + LABEL : mainEnd,
     wide,
+    rows: Math.floor((crossEnd - MARGIN) / (cross + GAP)),
     hosts: new Map(),
-    networks: new Map(bars.map((b) => [b.name, box(b.m, b.c - 8, BAR, b.span + 16)])),
+    networks: new Map(bars.map((b) => [b.name, box(b.m, b.c - 4, BAR, b.span + 8)])),
     hidden,
   };
   for (const b of boxes) {
-    const place = { name: b.name, ...box(b.m, b.c, main, cross) };
-    layout.hosts.set(b.name, { ...place, nics: nicPlaces(place, byName.get(b.name)!.nics, layout) });
+    const at = box(b.m, b.c, main, cross);
+    layout.hosts.set(b.name, { name: b.name, ...at, nics: nicPlaces(at, byName.get(b.name)!.nics, layout) });
   }
   return layout;
 }

@@ -131,7 +131,7 @@ function CheckLine(props: { check: Check; verdict: string; onLight: (r: ByteRang
         <div class="check-line">
           <p>
             <span class="check-q">{c.question}</span> <span class="visually-hidden">{OUTCOME[c.outcome].word}</span>{" "}
-            {c.value ? <code>{c.value}</code> : null}
+            {c.value && c.value !== c.lookup?.entry ? <code>{c.value}</code> : null}
             {c.expected ? (
               <span class="muted small">
                 {" "}

@@ -1,4 +1,4 @@
-/** The keys, and what the marks mean. */
+/** The keys, what the marks mean, and the words that everything else takes for granted. */
 import { signal } from "@preact/signals";
 import { Dialog } from "../ui/Dialog.tsx";
 
@@ -23,6 +23,24 @@ const KEYS: readonly (readonly [readonly string[], string])[] = [
   [["Esc"], "close a dialog, empty the filter"],
 ];
 
+const WORDS: readonly (readonly [string, string])[] = [
+  ["GUE", "Generic UDP Encapsulation: a packet travels as the payload of a UDP datagram, behind a small header"],
+  ["tunnel", "two UDP endpoints between which such datagrams go; its id is group × 65536 + service"],
+  ["service", "a server program that clients reach through the proxy; group and service id name it in the GUE header"],
+  ["key", "16 bytes in the GUE header that only the two ends of a service know"],
+  ["proxy", "owns the public address (egw); sends each request to the node that serves it"],
+  ["node", "a server; it may be behind a NAT, where nobody can send to it first"],
+  ["GUE ping", "a control packet without payload: it opens the NAT, and tells the proxy where the node is"],
+  ["NAT", "a router that rewrites addresses and ports so that private hosts share one public address"],
+  ["flow", "what a NAT or firewall remembers of a connection (conntrack), until it times out"],
+  ["hook", "where the data path sees each packet of an interface: ingress as it comes in, egress as it goes out"],
+  ["verdict", "what a hook does with the packet: pass it on, drop it, or redirect it to an interface"],
+  ["DNAT, SNAT", "a new destination, a new source address and port"],
+  ["session", "a node's memory of which tunnel a client's packets came by, for the way back"],
+  ["MTU", "the largest IP packet that an interface sends; a tunnel's 52 bytes count"],
+  ["MSS", "the most payload that a TCP segment may carry; a SYN announces it"],
+];
+
 const FILTERS: readonly (readonly [string, string])[] = [
   ["host == egw", "what happened at one host"],
   ["service == 200", "one service"],
@@ -35,7 +53,7 @@ export function Help() {
   if (!helpOpen.value) return null;
   return (
     <Dialog
-      title="Keys and marks"
+      title="Keys, marks and words"
       testid="help"
       onClose={() => {
         helpOpen.value = false;
@@ -62,6 +80,17 @@ export function Help() {
         <span class="mark added">added</span> <span class="mark removed">removed</span>{" "}
         <span class="mark changed">changed</span>
       </p>
+      <h3>Words</h3>
+      <dl class="keys words" data-testid="words">
+        {WORDS.map(([word, what]) => (
+          <div key={word}>
+            <dt>
+              <b>{word}</b>
+            </dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
       <h3>Filters</h3>
       <dl class="keys filters">
         {FILTERS.map(([text, what]) => (

@@ -1,11 +1,10 @@
 /** The topology as a drawing, with the selected packet's way on it: numbered links, tunnels as tubes, drops marked. */
 import { useMemo } from "preact/hooks";
-import type { EventRow, HostView, StateView, TopologyView } from "../../../src/replay/types.ts";
-import { type Running, runningAt } from "../net/hosts.ts";
+import type { EventRow, HostState, HostView, TopologyView } from "../../../src/replay/types.ts";
+import { hostLines } from "../net/host-lines.ts";
 import { type Action, journeyActions, journeySegments, type Segment } from "../net/journey.ts";
-import { type HostPlace, type Layout, layoutTopology } from "../net/layout.ts";
+import { type Box, type HostPlace, type Layout, layoutTopology } from "../net/layout.ts";
 import * as store from "../store.ts";
-import { plural } from "../ui/format.ts";
 import { useSize } from "../ui/size.ts";
 
 export function Network() {
@@ -16,7 +15,7 @@ export function Network() {
     <section class="panel network" aria-label="Network">
       <div class="network-draw" ref={ref}>
         {topology ? (
-          <Drawing topology={topology} rows={rows} wide={size.width === 0 || size.width > size.height * 1.05} />
+          <Drawing topology={topology} rows={rows} width={size.width} height={size.height} />
         ) : (
           <p class="empty">This recording has no topology to draw.</p>
         )}
@@ -26,21 +25,21 @@ export function Network() {
   );
 }
 
-function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; wide: boolean }) {
-  const { topology, rows, wide } = props;
+function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; width: number; height: number }) {
+  const { topology, rows, width, height } = props;
+  const wide = width === 0 || width > height * 1.05;
+  const room = (wide ? width : height) || undefined;
   const here = store.event.value?.host ?? "";
   const involved = useMemo(() => [...new Set([here, ...rows.map((r) => r.host)])].sort().join(" "), [rows, here]);
   const layout = useMemo(
-    () => layoutTopology(topology, wide, new Set(involved.split(" "))),
-    [topology, wide, involved],
+    () => layoutTopology(topology, wide, new Set(involved.split(" ")), room),
+    [topology, wide, involved, room],
   );
   const segments = useMemo(() => journeySegments(layout, rows), [layout, rows]);
   const actions = useMemo(() => journeyActions(rows), [rows]);
   const current = store.event.value;
   const index = current?.index ?? -1;
-  const steps = store.info.value?.steps ?? [];
-  const running = useMemo(() => runningAt(steps, index), [steps, index]);
-  const states = store.state.value;
+  const states = store.hosts.value;
   return (
     <svg
       viewBox={`0 0 ${layout.width} ${layout.height}`}
@@ -48,6 +47,7 @@ function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; wid
       role="group"
       aria-label={`Topology ${topology.name}`}
       data-testid="topology"
+      data-rows={wide ? layout.rows : undefined}
     >
       <desc id="to-next-event">Goes to the next event here.</desc>
       <defs>
@@ -70,19 +70,10 @@ function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; wid
       {topology.networks.map((n) => {
         const bar = layout.networks.get(n.name);
         if (!bar) return null;
-        const more = layout.hidden.get(n.name);
         return (
           <g key={n.name} class="net" data-network={n.name}>
             <title>{`${n.name} ${n.subnet}, gateway ${n.gateway}`}</title>
-            <rect x={bar.x} y={bar.y} width={bar.w} height={bar.h} rx="6" />
-            <text
-              class="net-label"
-              x={wide ? bar.x + bar.w / 2 : bar.x + 2}
-              y={wide ? bar.y + bar.h + 11 : bar.y - 4}
-              text-anchor={wide ? "middle" : "start"}
-            >
-              {`${n.name}  ${n.subnet}${more ? `  + ${more} more hosts` : ""}`}
-            </text>
+            <rect x={bar.x} y={bar.y} width={bar.w} height={bar.h} rx="5" />
           </g>
         );
       })}
@@ -102,6 +93,10 @@ function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; wid
       {segments.map((s) => (
         <Way key={s.number} segment={s} at={index} />
       ))}
+      {topology.networks.map((n) => {
+        const bar = layout.networks.get(n.name);
+        return bar ? <NetLabel key={n.name} net={n} bar={bar} layout={layout} /> : null;
+      })}
       {topology.hosts.map((h) => {
         const place = layout.hosts.get(h.name);
         return place ? (
@@ -110,7 +105,6 @@ function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; wid
             host={h}
             place={place}
             layout={layout}
-            running={running.get(h.name)}
             state={states.find((s) => s.host === h.name)}
             actions={actions.filter((a) => a.host === h.name)}
             at={index}
@@ -123,6 +117,28 @@ function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; wid
         <Badge key={s.number} segment={s} at={index} />
       ))}
     </svg>
+  );
+}
+
+/** Below the bar; or, where the bar lies flat, at its left end, above and below it, where no cable is. */
+function NetLabel(props: { net: TopologyView["networks"][number]; bar: Box; layout: Layout }) {
+  const { net, bar, layout } = props;
+  const hidden = layout.hidden.get(net.name);
+  const more = hidden ? ` + ${hidden} hosts` : "";
+  if (layout.wide)
+    return (
+      <text class="net-label" x={bar.x + bar.w / 2} y={bar.y + bar.h + 13} text-anchor="middle">
+        {`${net.name} ${net.subnet}${more}`}
+      </text>
+    );
+  const x = Math.max(2, bar.x - 6);
+  return (
+    <text class="net-label flat">
+      <tspan x={x} y={bar.y - 4}>
+        {net.name}
+      </tspan>
+      <tspan x={x} y={bar.y + bar.h + 11}>{`${net.subnet}${more}`}</tspan>
+    </text>
   );
 }
 
@@ -163,30 +179,13 @@ function Badge({ segment: s, at }: { segment: Segment; at: number }) {
   );
 }
 
-/** What a host's tables hold, in a few words. */
-function stateWords(state: StateView | undefined, running: Running | undefined): string[] {
-  const out: string[] = [];
-  const rows = (name: string): number => state?.tables.find((t) => t.name === name)?.total ?? 0;
-  if (running?.services.length) out.push(`http ${running.services.join(", ")}`);
-  if (running?.pingSeconds !== undefined) {
-    const tunnels = rows("TUNNEL");
-    if (tunnels > 0) out.push(plural(tunnels, "tunnel"));
-    if (running.pingSeconds > 0) out.push(`pings ${running.pingSeconds} s`);
-    if (tunnels === 0 && running.pingSeconds === 0) out.push("data path on");
-  }
-  if (rows("SESSION") > 0) out.push(plural(rows("SESSION"), "session"));
-  if (rows("conntrack") > 0) out.push(plural(rows("conntrack"), "flow"));
-  return out;
-}
-
 const ROLE: Record<HostView["role"], string> = { client: "client", proxy: "proxy", server: "server", nat: "NAT" };
 
 function HostBox(props: {
   host: HostView;
   place: HostPlace;
   layout: Layout;
-  running: Running | undefined;
-  state: StateView | undefined;
+  state: HostState | undefined;
   actions: readonly Action[];
   at: number;
   /** NIC of the event at hand, when it is here. */
@@ -194,16 +193,12 @@ function HostBox(props: {
   dropped: boolean;
 }) {
   const { host, place, actions, at } = props;
-  const words = stateWords(props.state, props.running);
-  // What it serves on one line, what it keeps on the other.
-  const serves = words.filter((w) => w.startsWith("http"));
-  const lines = [serves, words.filter((w) => !serves.includes(w))].map((l) => l.join(" · ")).filter(Boolean);
-  const addrs = [...host.loopback, ...host.nics.map((n) => n.addr)];
+  const { lines, all } = hostLines(host, props.state);
   const title = [
     `${host.name}, ${ROLE[host.role]}`,
     ...host.nics.map((n) => `${n.name} ${n.addr}/${n.prefix} mtu ${n.mtu}`),
     ...host.loopback.map((a) => `lo ${a}`),
-    ...words,
+    ...all,
   ].join("\n");
   const choose = (): void => void store.go({ to: "next-at-host", host: host.name });
   return (
@@ -227,17 +222,13 @@ function HostBox(props: {
         <text class="host-role" x={place.w - 8} y="18">
           {ROLE[host.role]}
         </text>
-        <text class="host-addr" x="8" y="33">
-          {clip(addrs.join(" · "), 22)}
-        </text>
-        <text class="host-state" x="8" y="48">
-          {clip(lines[0], 25)}
-        </text>
-        <text class="host-state" x="8" y="61">
-          {clip(lines[1], 25)}
-        </text>
+        {lines.map((l, i) => (
+          <text key={i} class={l.kind === "address" ? "host-addr" : "host-state"} x="8" y={32 + 14 * i}>
+            {l.text}
+          </text>
+        ))}
       </g>
-      <Actions actions={actions} at={at} width={place.w} />
+      <Actions actions={actions} at={at} width={place.w} y={place.h - (props.layout.wide ? 9 : 24)} />
       {[...place.nics].map(([nic, p]) => (
         <circle
           key={nic}
@@ -253,17 +244,15 @@ function HostBox(props: {
   );
 }
 
-const clip = (text: string | undefined, max: number): string =>
-  text === undefined || text.length <= max ? (text ?? "") : `${text.slice(0, max - 1)}…`;
-
-/** Chips at the box's lower edge; equal ones in a row are one. */
-function Actions({ actions, at, width }: { actions: readonly Action[]; at: number; width: number }) {
+/** Chips along the box's lower edge; equal ones in a row are one. */
+function Actions(props: { actions: readonly Action[]; at: number; width: number; y: number }) {
+  const { actions, at, width, y } = props;
   const shown = actions.filter((a, i) => i === 0 || actions[i - 1].text !== a.text).slice(0, 3);
   let x = 8;
   return (
     <>
       {shown.map((a) => {
-        const w = a.text.length * 6.1 + 10;
+        const w = a.text.length * 6.6 + 10;
         const left = x;
         x += w + 4;
         if (left + w > width + 14) return null;
@@ -271,7 +260,7 @@ function Actions({ actions, at, width }: { actions: readonly Action[]; at: numbe
           <g
             key={a.event}
             class={`chip ${a.tone} ${a.event > at ? "ahead" : a.event === at ? "now" : "past"}`}
-            transform={`translate(${left} 75)`}
+            transform={`translate(${left} ${y})`}
             role="button"
             tabIndex={0}
             aria-label={`${a.text}: ${a.title}`}
@@ -280,7 +269,7 @@ function Actions({ actions, at, width }: { actions: readonly Action[]; at: numbe
           >
             <title>{a.title}</title>
             <rect width={w} height="17" rx="8.5" />
-            <text x={w / 2} y="12.2">
+            <text x={w / 2} y="12.5">
               {a.text}
             </text>
           </g>

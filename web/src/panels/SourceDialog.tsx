@@ -2,14 +2,8 @@
 import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { CodeLink } from "../../../src/replay/types.ts";
+import { sources } from "../sources.ts";
 import { Dialog } from "../ui/Dialog.tsx";
-
-const bundled: Record<string, string> = import.meta.glob(
-  ["../../../src/dataplane/*.ts", "../../../bpf/*.c", "../../../bpf/include/*.h"],
-  { query: "?raw", import: "default", eager: true },
-);
-/** By path from the project's root. */
-const files = new Map(Object.entries(bundled).map(([path, text]) => [path.replace(/^(\.\.\/)+/, ""), text]));
 
 const shown = signal<CodeLink | undefined>(undefined);
 
@@ -34,7 +28,7 @@ export function definition(lines: readonly string[], name: string): [number, num
 export function SourceDialog() {
   const link = shown.value;
   const found = useRef<HTMLDivElement>(null);
-  const lines = useMemo(() => (link ? files.get(link.file)?.split("\n") : undefined), [link]);
+  const lines = useMemo(() => (link ? sources.get(link.file)?.split("\n") : undefined), [link]);
   const range = useMemo(() => (lines && link ? definition(lines, link.name) : undefined), [lines, link]);
   useEffect(() => found.current?.scrollIntoView({ block: "center" }), [link]);
   if (!link) return null;

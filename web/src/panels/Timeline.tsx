@@ -1,29 +1,27 @@
 /**
- * All events in their order from left to right: the scenario's steps as blocks, what hooks and drops did as ticks, the
- * selected event as a line. Click, drag or the arrow keys move it. Places go by event, not by time, so that a burst of
- * packets within a millisecond can be told apart; the label says the time.
+ * All events in their order from left to right: the scenario's steps as blocks, packets, what changed them and drops as ticks,
+ * the selected event as a line. Click, drag or the arrow keys move it. Places go by event, not by time, so that a burst of
+ * packets within a millisecond can be told apart; the label says the time. Of a long run a tick stands for many events.
  */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { EventRow, StepView } from "../../../src/replay/types.ts";
+import type { DensityAnswer } from "../../../src/replay/protocol.ts";
+import type { StepView } from "../../../src/replay/types.ts";
 import * as store from "../store.ts";
 import { count, seconds } from "../ui/format.ts";
 import { useSize } from "../ui/size.ts";
 
-/** Up to so many events each has a tick; beyond, only drops do. */
-const ALL_TICKS = 3000;
+/** Ticks side by side: about as many as a screen can tell apart. */
+const SLOTS = 1024;
 
 export function Timeline() {
   const [ref, size] = useSize<HTMLDivElement>();
   const dragging = useRef(false);
   const info = store.info.value;
   const events = info?.events ?? 0;
-  const ticks = useTicks();
+  const density = useDensity();
   const { width } = size;
   const x = (index: number): number => ((index + 0.5) / Math.max(1, events)) * width;
-  const paths = useMemo(
-    () => tickPaths(ticks, (i) => ((i + 0.5) / Math.max(1, events)) * width),
-    [ticks, width, events],
-  );
+  const paths = useMemo(() => density && tickPaths(density, width), [density, width]);
   if (!info || events === 0) return null;
   const at = store.selected.value;
   const move = (e: PointerEvent): void => {
@@ -73,9 +71,9 @@ export function Timeline() {
           {info.steps.map((s, i) => (
             <StepBlock key={s.id} step={s} odd={i % 2 === 1} x={x} slot={width / events} />
           ))}
-          <path d={paths.packet} class="t-packet" />
-          <path d={paths.hook} class="t-hook" />
-          <path d={paths.drop} class="t-drop" />
+          <path d={paths?.packets} class="t-packet" />
+          <path d={paths?.changes} class="t-hook" />
+          <path d={paths?.drops} class="t-drop" />
           {at >= 0 ? <line class="t-now" x1={x(at)} x2={x(at)} y1="0" y2="44" /> : null}
           {at >= 0 ? <path class="t-head" d={`M${x(at) - 5} 0 h10 l-5 7 z`} /> : null}
         </svg>
@@ -104,17 +102,17 @@ function StepBlock(props: { step: StepView; odd: boolean; x: (i: number) => numb
   );
 }
 
-/** The events that get a tick. */
-function useTicks(): readonly EventRow[] {
+/** How the open run's events spread; undefined until the worker has said so. */
+function useDensity(): DensityAnswer | undefined {
   const info = store.info.value;
-  const [ticks, setTicks] = useState<readonly EventRow[]>([]);
+  const [density, setDensity] = useState<DensityAnswer>();
   useEffect(() => {
-    setTicks([]);
+    setDensity(undefined);
     if (!info) return;
     let off = false;
-    void load(info.events).then(
+    store.ask("density", { type: "density", slots: SLOTS }).then(
       (found) => {
-        if (!off) setTicks(found);
+        if (!off) setDensity(found);
       },
       // Another run was opened meanwhile.
       () => undefined,
@@ -123,28 +121,27 @@ function useTicks(): readonly EventRow[] {
       off = true;
     };
   }, [info]);
-  return ticks;
+  return density;
 }
 
-async function load(events: number): Promise<EventRow[]> {
-  const out: EventRow[] = [];
-  const filter = events <= ALL_TICKS ? undefined : "verdict == drop";
-  for (let from = 0; from < ALL_TICKS; from += 1000) {
-    const { rows, total } = await store.ask("rows", { type: "rows", filter, from, count: 1000 });
-    out.push(...rows);
-    if (from + 1000 >= total) break;
-  }
-  return out;
-}
+/** Where ticks stand, how high those of one event are, and how high those of the fullest slot, px. */
+const TICKS = {
+  packets: { foot: 42, one: 9, most: 15 },
+  changes: { foot: 42, one: 19, most: 21 },
+  drops: { foot: 42, one: 22, most: 23 },
+} as const;
 
-function tickPaths(ticks: readonly EventRow[], x: (i: number) => number): Record<"packet" | "hook" | "drop", string> {
-  const out = { packet: "", hook: "", drop: "" };
-  for (const r of ticks) {
-    const at = `M${x(r.index).toFixed(1)} `;
-    if (r.verdict === "drop" || r.kind === "drop") out.drop += `${at}20v22`;
-    else if (r.kind === "packet") out.packet += `${at}33v9`;
-    else if (r.kind === "nat" || (r.kind === "hook" && r.length !== r.lengthAfter) || r.reason?.endsWith("NAT"))
-      out.hook += `${at}23v19`;
+function tickPaths(density: DensityAnswer, width: number): Record<keyof DensityAnswer, string> {
+  const out = { packets: "", changes: "", drops: "" };
+  for (const kind of ["packets", "changes", "drops"] as const) {
+    const counts = density[kind];
+    const { foot, one, most } = TICKS[kind];
+    const full = counts.reduce((a, b) => Math.max(a, b), 1);
+    for (const [i, n] of counts.entries()) {
+      if (n === 0) continue;
+      const height = full === 1 ? one : one + ((most - one) * (n - 1)) / (full - 1);
+      out[kind] += `M${(((i + 0.5) / counts.length) * width).toFixed(1)} ${foot}v${(-height).toFixed(1)}`;
+    }
   }
   return out;
 }

@@ -68,7 +68,7 @@ export function Toolbar() {
           testid="journey-next"
         />
       </div>
-      <div class="group">
+      <div class="group far-group">
         <Go
           label="Next drop"
           text="Next drop"
@@ -81,7 +81,10 @@ export function Toolbar() {
       <output class="where" data-testid="where">
         {e ? (
           <>
-            <b>{count(at + 1)}</b> / {count(info?.events ?? 0)} <span class="mono">{seconds(e.timeNs)} s</span>
+            <span>
+              <b>{count(at + 1)}</b> / {count(info?.events ?? 0)}
+            </span>{" "}
+            <span class="mono">{seconds(e.timeNs)} s</span>
           </>
         ) : null}
       </output>

@@ -1,9 +1,8 @@
 /** What if: changes to the run with undo, the scenario's text to edit, and what to take along - a link, the packets, the file. */
-import { signal } from "@preact/signals";
 import { useId } from "preact/hooks";
-import { LabError } from "../../../src/errors.ts";
-import { copyText, downloadPcapng, downloadScenario, shareLink } from "../share.ts";
+import { downloadPcapng, downloadScenario } from "../share.ts";
 import * as store from "../store.ts";
+import { CopyLink, tried } from "../ui/CopyLink.tsx";
 import { Controls, DragGhost } from "./Controls.tsx";
 import * as draft from "./draft.ts";
 import { Editor, flush } from "./Editor.tsx";
@@ -144,28 +143,6 @@ function EditorPart({ file }: { file: string }) {
   );
 }
 
-/** A link that the clipboard did not take. */
-const shownLink = signal("");
-
-async function copyLink(): Promise<void> {
-  shownLink.value = "";
-  const link = await shareLink();
-  if (link === undefined) return;
-  if (await copyText(link))
-    store.notice.value = "The link is copied. It holds all of this: scenario, changes, event, filter.";
-  else shownLink.value = link;
-}
-
-/** Says what went wrong instead of leaving it unseen. */
-async function tried(work: Promise<void>): Promise<void> {
-  try {
-    await work;
-  } catch (err) {
-    const hint = err instanceof LabError && err.hint ? ` ${err.hint}` : "";
-    store.notice.value = `${err instanceof Error ? err.message : String(err)}.${hint}`;
-  }
-}
-
 function Take() {
   const isScenario = store.scenario.value !== undefined;
   return (
@@ -174,9 +151,7 @@ function Take() {
       <div class="line">
         {isScenario ? (
           <>
-            <button type="button" data-testid="copy-link" onClick={() => void tried(copyLink())}>
-              Copy a link
-            </button>
+            <CopyLink label="Copy a link" testid="copy-link" />
             <button type="button" data-testid="download-scenario" onClick={downloadScenario}>
               Download the scenario
             </button>
@@ -186,19 +161,6 @@ function Take() {
           Download the packets{store.filter.value ? " that the filter shows" : ""} (pcapng)
         </button>
       </div>
-      {shownLink.value ? (
-        <label class="link-out">
-          <span class="small">The browser keeps the clipboard to itself here. Copy the link from this field:</span>
-          <input
-            type="text"
-            class="mono"
-            readOnly
-            value={shownLink.value}
-            data-testid="link"
-            onFocus={(e) => e.currentTarget.select()}
-          />
-        </label>
-      ) : null}
     </section>
   );
 }
