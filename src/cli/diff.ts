@@ -1,23 +1,23 @@
 /** `guelab diff FILE...`: runs scenarios on real Linux and says at which packets the reference would have done otherwise. */
-import { basename, join } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type RecordedRun, recordRun } from "../diff/real.ts";
 import { diffReport } from "../diff/report.ts";
 import { DIFF_LEVELS, type DiffLevel, type DiffReport } from "../diff/types.ts";
 import { LabError } from "../errors.ts";
 import { DATA_PATH_KINDS, type DataPathKind } from "../lab/linux/data-path.ts";
-import { withHookPackets } from "../lab/linux/hook-packets.ts";
-import type { HookRecord, HostHistory } from "../lab/linux/hook-record.ts";
+import type { HostHistory } from "../lab/linux/hook-record.ts";
 import type { LinuxLab } from "../lab/linux/lab.ts";
 import { SimLab } from "../lab/sim/lab.ts";
-import type { ReportEntry } from "../replay/document.ts";
-import { captureBytes } from "../report/capture.ts";
+import { captureBytes, withHookPackets } from "../report/capture.ts";
 import { diffJson, formatDiff, formatDiffTotals, formatRules } from "../report/diff.ts";
 import { paintFor } from "../report/paint.ts";
-import { loadScenario, loadScenarioFiles } from "../scenario/load.ts";
+import { loadScenario } from "../scenario/load.ts";
 import { checkFits } from "../scenario/runner.ts";
 import type { Scenario } from "../scenario/scenario.ts";
 import { VERSION } from "../version.ts";
+import { diffEntries } from "./diff-entries.ts";
 import { checkPair, nodeSha256 } from "./execute.ts";
 import { checkHtmlReport, writeHtmlReport } from "./html.ts";
 import { refusals } from "./refusals.ts";
@@ -31,19 +31,18 @@ interface DiffOptions {
   level: DiffLevel[];
   prefix?: string;
   image?: string;
+  programs?: string;
   json?: string | true;
   html?: string;
   out?: string;
 }
 
-/** One scenario's comparison, and the frames behind it. */
-interface Compared {
+/** One scenario's comparison, and the runs behind it. */
+export interface Compared {
   file: string;
   report: DiffReport;
   real: RecordedRun;
   reference?: RecordedRun;
-  /** What the hooks did, where level a asked for it. */
-  hooks: readonly HookRecord[];
 }
 
 export function diffCommand(): Command {
@@ -59,6 +58,7 @@ export function diffCommand(): Command {
     .option("--level <levels>", "a (hooks), b (boxes), c (scenario)", levels, [...DIFF_LEVELS])
     .option("--prefix <name>", "of all names that the real lab uses (default: the topology's name)")
     .option("--image <name>", "docker image of the hosts")
+    .option("--programs <dir>", "sources of the eBPF programs at the hooks, in place of guelab's own")
     .option("--json [file]", "write the reports as JSON; without a file, or with -, print them in place of the text")
     .option("--html <file>", "write the captures of both sides as a page to look at")
     .option("--out <dir>", "where to write captures, vector and report of a difference (default: guelab-diff-NAME)")
@@ -87,6 +87,7 @@ async function diff(files: string[], options: DiffOptions): Promise<number> {
   checkPair(options.against, options.datapath, { prefix: options.prefix, image: options.image });
   if (json !== undefined && json !== "-") checkWritable(json);
   if (options.html !== undefined) checkHtmlReport(options.html);
+  if (options.programs !== undefined) checkPrograms(options.programs, options);
   if (options.out !== undefined) checkWritable(join(options.out, "report.json"));
   const text = { paint: paintFor(process.stdout), width: process.stdout.columns };
   const done: Compared[] = [];
@@ -111,15 +112,27 @@ async function diff(files: string[], options: DiffOptions): Promise<number> {
     if (json !== undefined) writeWhole(json, diffJson(reports));
   }
   if (options.html !== undefined && done.length > 0)
-    writeHtmlReport(options.html, { version: VERSION, command: "guelab diff", entries: done.flatMap(entries) });
+    writeHtmlReport(options.html, { version: VERSION, command: "guelab diff", entries: done.flatMap(diffEntries) });
   if (failed > 0) return 2;
   return reports.every((r) => r.verdict === "equal") ? 0 : 1;
+}
+
+/** Programs are compared at level a alone, where they record what they do. Throws LabError ERR_BAD_ARGUMENT. */
+function checkPrograms(folder: string, { datapath, level }: DiffOptions): void {
+  if (datapath !== "ebpf" || !level.includes("a"))
+    throw new LabError("ERR_BAD_ARGUMENT", "--programs is of eBPF programs that are compared hook by hook", {
+      hint: "Leave --datapath reference out, and have a among the levels.",
+    });
+  if (!existsSync(join(folder, "record.bpf.c")))
+    throw new LabError("ERR_BAD_ARGUMENT", `${folder} holds no programs: there is no record.bpf.c`, {
+      hint: "Copy the folder bpf of this package, and change the copy.",
+    });
 }
 
 async function compare(file: string, options: DiffOptions): Promise<Compared> {
   const scenario = loadScenario(file);
   checkFits(scenario, { kind: options.against });
-  const hooks = options.level.includes("a") && options.datapath === "ebpf";
+  const hooks = options.level.includes("a");
   const lab = await openReal(scenario, options, hooks);
   let histories: readonly HostHistory[] | undefined;
   const real = await recordRun(scenario, lab, () => {
@@ -134,17 +147,17 @@ async function compare(file: string, options: DiffOptions): Promise<Compared> {
     file,
     real,
     reference,
-    hooks: histories?.flatMap((h) => h.hooks) ?? [],
     report: diffReport({ file, against, dataPath, levels: level, real, reference, histories }),
   };
 }
 
 const openSim = ({ topology, seed }: Scenario): SimLab =>
-  new SimLab(topology, { seed, record: true, sha256: nodeSha256 });
+  new SimLab(topology, { seed, record: true, recordHooks: true, sha256: nodeSha256 });
 
 async function openReal({ topology }: Scenario, options: DiffOptions, recordHooks: boolean): Promise<LinuxLab> {
   const { prefix, image, datapath: dataPath } = options;
-  const common = { prefix, record: true, recordHooks, sha256: nodeSha256 };
+  const recorded = recordHooks && options.programs !== undefined ? resolve(options.programs) : recordHooks;
+  const common = { prefix, record: true, recordHooks: recorded, sha256: nodeSha256 };
   if (options.against === "docker") {
     const { openDockerLab } = await import("../lab/docker/lab.ts");
     return openDockerLab(topology, { ...common, image });
@@ -153,8 +166,13 @@ async function openReal({ topology }: Scenario, options: DiffOptions, recordHook
   return openNetnsLab(topology, { ...common, dataPath });
 }
 
+const VECTOR = "vector.jsonl";
+
+const wholeCapture = ({ packets, hookPackets, topology }: RecordedRun): Uint8Array =>
+  captureBytes(withHookPackets(packets, hookPackets), topology);
+
 /** Writes what shows a difference: both captures, the vector, the report. */
-function keep({ file, report, real, reference, hooks }: Compared, out: string | undefined, files: string[]): void {
+function keep({ file, report, real, reference }: Compared, out: string | undefined, files: string[]): void {
   const name = basename(file).replace(/\.ya?ml$/i, "");
   const folder = out === undefined ? `guelab-diff-${name}` : files.length > 1 ? join(out, name) : out;
   const vector = report.levels.find((l) => l.vector !== undefined)?.vector;
@@ -163,29 +181,10 @@ function keep({ file, report, real, reference, hooks }: Compared, out: string | 
     real: "real.pcapng",
     ...(reference && { reference: "reference.pcapng" }),
     report: "report.json",
-    ...(vector !== undefined && { vector: "vector.yaml" }),
+    ...(vector !== undefined && { vector: VECTOR }),
   };
-  const packets = withHookPackets(real.packets, hooks);
-  writeWhole(join(folder, "real.pcapng"), captureBytes(packets, real.topology));
-  if (reference !== undefined)
-    writeWhole(join(folder, "reference.pcapng"), captureBytes(reference.packets, reference.topology));
-  if (vector !== undefined) writeWhole(join(folder, "vector.yaml"), vector);
+  writeWhole(join(folder, "real.pcapng"), wholeCapture(real));
+  if (reference !== undefined) writeWhole(join(folder, "reference.pcapng"), wholeCapture(reference));
+  if (vector !== undefined) writeWhole(join(folder, VECTOR), `${vector}\n`);
   writeWhole(join(folder, "report.json"), diffJson([report]));
-}
-
-/** For the page: what really happened as its capture, and the simulated run as its sources. */
-function entries({ file, report, real, reference }: Compared): ReportEntry[] {
-  const { files } = loadScenarioFiles(file);
-  const status = report.verdict === "equal" ? ("passed" as const) : ("failed" as const);
-  const bytes = captureBytes(real.packets, real.topology);
-  const name = file.replace(/(\.ya?ml)?$/i, ".pcapng");
-  const capture = { kind: "capture" as const, file: name, bytes, scenario: files, report: real.report };
-  const out: ReportEntry[] = [
-    { title: report.title, status, lab: report.against, source: capture, report: real.report },
-  ];
-  if (reference !== undefined) {
-    const source = { kind: "scenario" as const, ...files, seed: reference.report.seed };
-    out.push({ title: report.title, status, lab: "sim", source, report: reference.report });
-  }
-  return out;
 }

@@ -5,7 +5,7 @@ import type { DataPathKind } from "../lab/linux/data-path.ts";
 import { SimLab } from "../lab/sim/lab.ts";
 import type { ReportEntry } from "../replay/document.ts";
 import type { OpenSource } from "../replay/protocol.ts";
-import { captureBytes } from "../report/capture.ts";
+import { captureBytes, withHookPackets } from "../report/capture.ts";
 import { coloured, plain } from "../report/paint.ts";
 import { traceBySteps } from "../report/trace.ts";
 import type { Lab } from "../scenario/lab.ts";
@@ -70,6 +70,8 @@ export interface Job {
   seed?: number;
   /** Path of the capture to write. */
   pcap?: string;
+  /** The capture also has the frames at the other side of hooks. */
+  hooks?: boolean;
   trace: boolean;
   /** Colours in the trace. */
   colours: boolean;
@@ -121,8 +123,11 @@ async function attempt(job: Job): Promise<JobResult> {
     const paint = job.colours ? coloured : plain;
     const about = { topology: lab.topology, paint };
     const trace = job.trace ? traceBySteps(report.steps, lab.packets(), lab.drops(), about) : [];
-    const capture = job.pcap !== undefined || captured ? captureBytes(lab.packets(), lab.topology) : undefined;
-    if (job.pcap !== undefined) writeWhole(job.pcap, capture as Uint8Array);
+    // With hooks the packets' comments are known only now.
+    const others = lab.hookPackets();
+    if (job.pcap !== undefined)
+      writeWhole(job.pcap, captureBytes(withHookPackets(lab.packets(), others), lab.topology));
+    const capture = captured ? captureBytes(lab.packets(), lab.topology) : undefined;
     return { report, trace, entry: job.html ? reportEntry(job, report, capture) : undefined };
   } finally {
     await lab.close();
@@ -149,8 +154,9 @@ function reportEntry(job: Job, report: RunReport, capture?: Uint8Array): ReportE
 
 async function openLab(job: Job, scenario: Scenario, record: boolean): Promise<Lab> {
   const { topology, seed } = scenario;
-  if (job.lab === "sim") return new SimLab(topology, { seed, record, sha256: nodeSha256 });
-  const options = { prefix: job.prefix, record, sha256: nodeSha256 };
+  const common = { record, recordHooks: job.hooks, sha256: nodeSha256 };
+  if (job.lab === "sim") return new SimLab(topology, { seed, ...common });
+  const options = { prefix: job.prefix, ...common };
   if (job.lab === "docker") {
     const { openDockerLab } = await import("../lab/docker/lab.ts");
     return openDockerLab(topology, { ...options, image: job.image });

@@ -16,14 +16,20 @@ import { type HookEvent, HookReplay, isHook, type ReferenceRun } from "./hooks-r
 /** Counters are shown by a frame's own: `want` and `want_after`. */
 const COUNTERS = ["stats", "reasons"];
 
+/** One vector, with what the reference makes of its packets (`want`), and with what the real hooks made. */
+export interface VectorPair {
+  reference: string;
+  real: string;
+}
+
 /** The vector of a run that differs, with the events before it as they were taken. */
-export function hookVector(taken: readonly HookEvent[], run: HookRecord): string | undefined {
+export function hookVector(taken: readonly HookEvent[], run: HookRecord): VectorPair | undefined {
   const replay = new HookReplay();
   for (const event of taken) {
     if (event === run) {
       const tables = tablesBefore(replay.tables);
       const made = replay.apply(event)?.reference;
-      return made && vectorText([{ run, made }], tables);
+      return made && vectorPair([{ run, made }], tables);
     }
     replay.apply(event);
   }
@@ -40,7 +46,7 @@ export interface RowPlace {
  * The vector of the last run that changed, in the reference, one of these rows, and of those of the same service behind it up to
  * the next write of the control plane: one of them did something else. Undefined where no run of `taken` changed one.
  */
-export function rowVector(taken: readonly HookEvent[], rows: readonly RowPlace[]): string | undefined {
+export function rowVector(taken: readonly HookEvent[], rows: readonly RowPlace[]): VectorPair | undefined {
   for (const { table, key } of rows) {
     const text = Object.values(TABLE_TEXT).find((t) => t.table === table);
     if (text === undefined || COUNTERS.includes(nameOf(text.table))) continue;
@@ -58,15 +64,9 @@ export function rowVector(taken: readonly HookEvent[], rows: readonly RowPlace[]
     }
     const value = replay.tables[text.table].lookup(key);
     if (value !== undefined)
-      return vectorText(steps, tables, { [nameOf(text.table)]: { [text.formatKey(key)]: text.formatValue(value) } });
+      return vectorPair(steps, tables, { [nameOf(text.table)]: { [text.formatKey(key)]: text.formatValue(value) } });
   }
   return undefined;
-}
-
-/** A row by its table and key. */
-export interface RowPlace {
-  table: TableName;
-  key: Uint8Array;
 }
 
 /** One packet of a vector. */
@@ -115,29 +115,33 @@ function tablesBefore(stores: TableStores): JsonObject {
   );
 }
 
-function vectorText(steps: readonly Step[], tables: JsonObject, wantAfter?: JsonObject): string {
+function vectorPair(steps: readonly Step[], tables: JsonObject, wantAfter?: JsonObject): VectorPair {
   const [{ run }] = steps;
   const fib = Object.assign({}, ...steps.map((step) => fibOf(step.made)));
   const name = `${run.host}/${run.nic} ${run.hook} at ${(run.timeNs / 1e9).toFixed(6)} s`;
   const all = Object.keys(fib).length > 0 ? { ...tables, fib } : tables;
-  return JSON.stringify({
-    name,
-    tables: all,
-    packets: steps.map(packetOf),
-    ...(wantAfter && { want_after: wantAfter }),
-  });
+  const text = (packets: JsonObject[], more = {}): string => JSON.stringify({ name, tables: all, packets, ...more });
+  return {
+    reference: text(
+      steps.map(({ run, made }) => ({ ...packetOf(run), want: resultOf(made) })),
+      wantAfter && { want_after: wantAfter },
+    ),
+    real: text(steps.map(({ run }) => ({ ...packetOf(run), ...resultOf(run) }))),
+  };
 }
 
-function packetOf({ run, made }: Step): JsonObject {
-  const { before, hook } = run;
-  const { verdict, result } = made;
+function resultOf({ verdict, result, after }: Pick<HookRecord, "verdict" | "result" | "after">): JsonObject {
   const want: JsonObject = {
     verdict: verdict === TC_ACT_SHOT ? "drop" : verdict === TC_ACT_REDIRECT ? "redirect" : "pass",
     reason: REASON_NAMES[result.reason],
-    out: verdict === TC_ACT_SHOT ? null : toHex(made.after.frame),
+    out: verdict === TC_ACT_SHOT ? null : toHex(after.frame),
   };
   if (verdict === TC_ACT_REDIRECT) want.redirect = { ifindex: result.redirectIfindex, ingress: result.redirectIngress };
-  const packet: JsonObject = { hook, ifindex: before.ifindex, in: toHex(before.frame), want };
+  return want;
+}
+
+function packetOf({ before, hook }: HookRecord): JsonObject {
+  const packet: JsonObject = { hook, ifindex: before.ifindex, in: toHex(before.frame) };
   if (before.gsoSize !== 0) packet.gso_size = before.gsoSize;
   if (before.vlan !== 0) packet.vlan = before.vlan & 0xffff;
   return packet;

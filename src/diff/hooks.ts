@@ -12,7 +12,7 @@ import { toHex } from "../wire/bytes.ts";
 import { formatIpv4 } from "../wire/ipv4.ts";
 import { eventsOf, HookReplay, isHook, type Mismatch, type ReferenceRun } from "./hooks-replay.ts";
 import { HOOK_RULES, type HookRule } from "./hooks-rules.ts";
-import { hookVector, type RowPlace, rowVector } from "./hooks-vector.ts";
+import { hookVector, type RowPlace, rowVector, type VectorPair } from "./hooks-vector.ts";
 import { diffPacket, fieldDifferences } from "./pair.ts";
 import { RuleCounter } from "./rules.ts";
 import { type Difference, KEPT_DIFFERENCES, type LevelReport, type RowDifference } from "./types.ts";
@@ -27,6 +27,7 @@ export function compareHooks(histories: readonly HostHistory[]): LevelReport {
     .flatMap((f) => f.differences)
     .sort((a, b) => (a.timeNs ?? Infinity) - (b.timeNs ?? Infinity));
   const first = differences[0];
+  const vectors = found.find((f) => f.differences.includes(first))?.vector(first);
   const sum = (of: (h: HostHistory) => number): number => histories.reduce((total, h) => total + of(h), 0);
   return {
     level: "a",
@@ -44,14 +45,14 @@ export function compareHooks(histories: readonly HostHistory[]): LevelReport {
     differenceCount: differences.length,
     first,
     differences: differences.slice(0, KEPT_DIFFERENCES),
-    vector: found.find((f) => f.differences.includes(first))?.vector(first),
+    ...(vectors && { vector: vectors.reference, vectorReal: vectors.real }),
   };
 }
 
 interface HostComparison {
   differences: Difference[];
   /** Of one of the differences. */
-  vector(difference: Difference): string | undefined;
+  vector(difference: Difference): VectorPair | undefined;
 }
 
 function compareHost(history: HostHistory, rules: RuleCounter<HookRule>): HostComparison {

@@ -1,5 +1,5 @@
 /** Runs a scenario in a lab and keeps what its comparison needs: the report, every frame, and what ran when. */
-import type { Lab } from "../scenario/lab.ts";
+import type { HookPacket, Lab } from "../scenario/lab.ts";
 import type { RunReport } from "../scenario/report-types.ts";
 import { runScenario } from "../scenario/runner.ts";
 import type { Scenario } from "../scenario/scenario.ts";
@@ -8,6 +8,8 @@ import { WatchedLab } from "./watch.ts";
 
 export interface RecordedRun extends RealRun {
   report: RunReport;
+  /** The other side of hooks, where the lab recorded it. */
+  hookPackets: readonly HookPacket[];
 }
 
 /** A simulated command begins when the one before has ended; on a real machine so much time passes at least. */
@@ -20,8 +22,9 @@ export async function recordRun(scenario: Scenario, lab: Lab, atEnd: () => void 
     const report = await runScenario(scenario, watched);
     const endNs = lab.now();
     const packets = [...lab.packets()];
+    const hookPackets = [...lab.hookPackets()];
     atEnd();
-    return { topology: lab.topology, packets, marks: watched.marks, endNs, report };
+    return { topology: lab.topology, packets, hookPackets, marks: watched.marks, endNs, report };
   } finally {
     await lab.close();
   }

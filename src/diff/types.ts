@@ -91,8 +91,10 @@ export interface LevelReport {
   differenceCount: number;
   first?: Difference;
   differences: Difference[];
-  /** A packet vector (text, one YAML document) that shows the first difference; level a has one. */
+  /** A packet vector (one JSON object in a line, docs/vectors.md) that shows the first difference; level a has one. */
   vector?: string;
+  /** The same vector with what the real hooks made of its packets. */
+  vectorReal?: string;
 }
 
 /** Where the captures of a difference were written; absent where nothing was. */

@@ -1,7 +1,7 @@
 /** A lab that notes which commands ran in it, when, and how they ended: what its boxes were told from outside. */
 import { LabError } from "../errors.ts";
 import type { Command } from "../scenario/command.ts";
-import type { CommandResult, DropRecord, Lab, PacketRecord } from "../scenario/lab.ts";
+import type { CommandResult, DropRecord, HookPacket, Lab, PacketRecord } from "../scenario/lab.ts";
 import type { TableStores } from "../tables/tables.ts";
 
 /** One command; times are the lab's, ns. */
@@ -80,6 +80,7 @@ export class WatchedLab implements Lab {
   ports = (host: string): readonly number[] | undefined => this.lab.ports(host);
   conntrack = (host: string): readonly string[] => this.lab.conntrack(host);
   packets = (): readonly PacketRecord[] => this.lab.packets();
+  hookPackets = (): readonly HookPacket[] => this.lab.hookPackets();
   drops = (): readonly DropRecord[] => this.lab.drops();
   close = (): Promise<void> => this.lab.close();
 }

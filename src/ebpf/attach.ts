@@ -123,14 +123,18 @@ function refuseFlags(rx: number, tx: number): void {
     });
 }
 
-/** Removes an attachment: its filters, the clsact qdisc if guelab added it and it is empty, CONFIG, STATS, the record. */
-export function detach(at: Attachment): void {
+/**
+ * Removes an attachment: its filters, the clsact qdisc if guelab added it and it is empty, CONFIG, STATS, the record. `off` is called
+ * when no packet meets the programs any more, and the tables are still there.
+ */
+export function detach(at: Attachment, off: () => void = () => {}): void {
   const { ns } = at;
   if (ns)
     unlessGone(ns, () => {
       for (const hook of HOOK_NAMES) removeFilter(ns, at.nic, hook);
       if (at.record?.clsact) removeEmptyClsact(ns, at.nic);
     });
+  off();
   if (at.instance === undefined) return;
   const instance = instanceOf(at.instance);
   forget(instance, at.ifindex);

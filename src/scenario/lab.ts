@@ -29,6 +29,15 @@ export interface PacketRecord {
   hook?: HookNote;
 }
 
+/**
+ * The side of a hook that the packets of its NIC do not show, on an interface of its own: what an ingress hook left of a packet
+ * (`eth1:ingress:after`), and what an egress hook was given (`eth1:egress:before`). A packet that was dropped left nothing.
+ */
+export interface HookPacket extends PacketRecord {
+  /** So many of the lab's `packets()` come before it. */
+  at: number;
+}
+
 /** A hook's decision on one packet. */
 export interface HookNote {
   hook: "ingress" | "egress";
@@ -77,6 +86,8 @@ export interface Lab {
   conntrack(host: string): readonly string[];
   /** Recorded packets, oldest first (only where recording was asked for). */
   packets(): readonly PacketRecord[];
+  /** What went on at the other side of hooks, by `at` (only where the lab was told to record it). */
+  hookPackets(): readonly HookPacket[];
   drops(): readonly DropRecord[];
   close(): Promise<void>;
 }

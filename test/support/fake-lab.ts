@@ -2,7 +2,7 @@
 
 import { cfgTopology } from "../../src/scenario/cfg.ts";
 import type { Command } from "../../src/scenario/command.ts";
-import type { CommandResult, DropRecord, Lab, PacketRecord } from "../../src/scenario/lab.ts";
+import type { CommandResult, DropRecord, HookPacket, Lab, PacketRecord } from "../../src/scenario/lab.ts";
 import type { Topology } from "../../src/scenario/topology.ts";
 import { createTables, type Tables } from "../../src/tables/tables.ts";
 
@@ -91,6 +91,9 @@ export class FakeLab implements Lab {
   }
   packets(): readonly PacketRecord[] {
     return this.packetList;
+  }
+  hookPackets(): readonly HookPacket[] {
+    return [];
   }
   drops(): readonly DropRecord[] {
     return this.dropList;

@@ -64,13 +64,17 @@ export class EbpfPath implements HostDataPath {
 
   detach(nic: string): void {
     const at = this.attached.get(nic);
-    if (at !== undefined) {
-      detach(at);
-      // By now no packet meets the programs there any more.
-      for (const table of ["CONFIG", "STATS"] as const)
-        this.sink?.wrote({ table, op: "delete", key: TABLES[table].key.encode({ value: at.ifindex }), failed: false });
-    }
+    if (at !== undefined) detach(at, () => this.noteForgotten(at.ifindex));
     this.attached.delete(nic);
+  }
+
+  /** With an interface's programs its rows go: what they were is known to a record only. */
+  private noteForgotten(ifindex: number): void {
+    for (const table of ["CONFIG", "STATS"] as const) {
+      const key = TABLES[table].key.encode({ value: ifindex });
+      const value = this.sink && this.stores[table].lookup(key);
+      this.sink?.wrote({ table, op: "delete", key, met: value ? [[key, value]] : [], failed: false });
+    }
   }
 
   record(sink: HookSink, source?: string): void {

@@ -75,7 +75,7 @@ export class HookEvents {
   /** Finds the packet of an event. */
   private put(e: HookEvent): boolean {
     const queue = this.open.get(`${e.host}/${e.nic} ${e.note.hook === "ingress" ? "in" : "out"}`) ?? [];
-    const found = queue.findIndex((p) => sameFrame(p.frame, e));
+    const found = queue.findIndex((p) => sameFrame(p.frame, { ...e, hook: e.note.hook }));
     if (found < 0) return false;
     queue[found].hook = e.note;
     queue.splice(found, 1);
@@ -90,17 +90,24 @@ export class HookEvents {
   }
 }
 
+/** A frame as a hook saw it: the beginning of its `length` bytes. */
+interface SeenFrame {
+  hook: "ingress" | "egress";
+  frame: Uint8Array;
+  length: number;
+}
+
 /**
- * The L4 checksum of a packet that this host sends is not complete yet when the egress hook sees it: one pair of bytes may
+ * Whether a captured frame is the one that a hook saw. The L4 checksum of a packet that this host sends is not complete yet when the egress hook sees it: one pair of bytes may
  * differ. A VLAN tag is not in the frame that a hook sees.
  */
-function sameFrame(frame: Uint8Array, e: HookEvent): boolean {
+export function sameFrame(frame: Uint8Array, e: SeenFrame): boolean {
   const tag = frame.length === e.length + VLAN_HLEN && isTagged(frame) ? VLAN_HLEN : 0;
   if (frame.length !== e.length + tag) return false;
   let first = -1;
   for (let i = 0; i < e.frame.length; i++)
     if (frame[i < MACS ? i : i + tag] !== e.frame[i]) {
-      if (e.note.hook === "ingress" || (first >= 0 && i > first + 1)) return false;
+      if (e.hook === "ingress" || (first >= 0 && i > first + 1)) return false;
       if (first < 0) first = i;
     }
   return true;

@@ -4,7 +4,7 @@
  */
 import { LabError } from "../../errors.ts";
 import type { Command } from "../../scenario/command.ts";
-import type { CommandResult, DropRecord, Lab, PacketRecord } from "../../scenario/lab.ts";
+import type { CommandResult, DropRecord, HookPacket, Lab, PacketRecord } from "../../scenario/lab.ts";
 import { clip } from "../../scenario/state.ts";
 import { DEFAULT_LINK, type Topology } from "../../scenario/topology.ts";
 import { sameLink } from "../../scenario/topology-format.ts";
@@ -17,7 +17,9 @@ import { conntrackLines } from "./conntrack.ts";
 import { DropWatch } from "./drops.ts";
 import { HookEvents } from "./events.ts";
 import { HookLog } from "./hook-log.ts";
+import { hookPackets } from "./hook-packets.ts";
 import { type HookRecord, type HostHistory, monotonicNs } from "./hook-record.ts";
+import { requireNeighbours } from "./require.ts";
 import type { Site, Watched } from "./site.ts";
 import { ifindexOf, type Namespace } from "./sys.ts";
 import { BRIDGE, type LinuxHost, World } from "./world.ts";
@@ -28,7 +30,7 @@ export interface LinuxLabOptions {
   /** SHA-256 of what is fed to it. */
   sha256?: HasherFactory;
   /**
-   * Record what the hooks do and what is written to the tables: `hooks`, `histories`. The process is then bound to one CPU. A
+   * Record what the hooks do and what is written to the tables: `hooks`, `histories`, with `record` also `hookPackets`. The process is then bound to one CPU. A
    * text is the folder of the programs' sources, if these are not the package's.
    */
   recordHooks?: boolean | string;
@@ -75,11 +77,12 @@ export class LinuxLab implements Lab {
   }
 
   /**
-   * Brings the topology up. Throws LabError ERR_NO_ROOT, ERR_NO_PROGRAM, ERR_NO_KOFFI, ERR_LAB_UP, ERR_NAME_TAKEN, ERR_NO_NETEM,
+   * Brings the topology up. Throws LabError ERR_NO_ROOT, ERR_NO_PROGRAM, ERR_NO_KOFFI, ERR_NEIGH_TABLE, ERR_LAB_UP, ERR_NAME_TAKEN, ERR_NO_NETEM,
    * ERR_LAB_CHECK, and what the site says; nothing is left behind then.
    */
   static async open(topology: Topology, site: Site, options: LinuxLabOptions = {}): Promise<LinuxLab> {
     site.require();
+    requireNeighbours(topology);
     const lab = new LinuxLab(topology, site, options);
     await lab.setUp();
     return lab;
@@ -115,7 +118,7 @@ export class LinuxLab implements Lab {
       const failed = await pingProxies(world);
       if (failed.length > 0)
         throw new LabError("ERR_LAB_CHECK", `no answer from PROXY_IP: ${clip(failed, 5).join(", ")}`, {
-          hint: "Every host must reach every PROXY_IP. With many hosts the kernel's neighbour table may be too small: sysctl net.ipv4.neigh.default.gc_thresh3",
+          hint: "Every host must reach every PROXY_IP.",
         });
       if (this.record) this.openCapture(world);
     } catch (err) {
@@ -218,7 +221,12 @@ export class LinuxLab implements Lab {
     return this.hookLog?.hooks() ?? [];
   }
 
-  /** The same host by host, with the tables. Throws LabError ERR_HOOK_LOST, ERR_HOOK_BUSY. */
+  hookPackets(): readonly HookPacket[] {
+    if (!this.record) return [];
+    return this.watched?.hookPackets ?? hookPackets(this.hooks(), this.packets());
+  }
+
+  /** What the hooks did host by host, with the tables. Throws LabError ERR_HOOK_LOST, ERR_HOOK_BUSY. */
   histories(): readonly HostHistory[] {
     return this.hookLog?.histories() ?? [];
   }
@@ -241,6 +249,7 @@ export class LinuxLab implements Lab {
   private openCapture(world: World): void {
     if (this.watched !== undefined) {
       this.watched.recording = true;
+      this.watched.recordingHooks = this.hookLog !== undefined;
       return;
     }
     const open = (host: string, nic: string, ns: Namespace, device = nic): void =>

@@ -1,16 +1,19 @@
 /** How a lab's hosts and networks come to be on this machine, and go again: as namespaces or as containers. */
-import type { DropRecord, PacketRecord } from "../../scenario/lab.ts";
+import type { DropRecord, HookPacket, PacketRecord } from "../../scenario/lab.ts";
 import type { Topology } from "../../scenario/topology.ts";
 import type { World } from "./world.ts";
 
 /** What a site saw that forwards the packets itself. */
 export interface Watched {
   readonly packets: readonly PacketRecord[];
+  readonly hookPackets: readonly HookPacket[];
   readonly drops: readonly DropRecord[];
   /** What ended the forwarding, if anything did. */
   readonly failure: unknown;
   /** Keep every packet from now on, or no more. */
   set recording(on: boolean);
+  /** With them what is on the other side of hooks. */
+  set recordingHooks(on: boolean);
 }
 
 export interface Site {

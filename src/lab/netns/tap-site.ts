@@ -2,7 +2,7 @@
  * A topology as network namespaces whose interfaces are TAPs: what goes over them is forwarded in this process, by the
  * reference and bridges of our own. A network's namespace holds the gateway alone, its br0 is a TAP as well.
  */
-import type { DropRecord, PacketRecord } from "../../scenario/lab.ts";
+import type { DropRecord, HookPacket, PacketRecord } from "../../scenario/lab.ts";
 import type { Topology } from "../../scenario/topology.ts";
 import { macOf, type Nic } from "../../sim/nic.ts";
 import { ReferencePath } from "../linux/reference-path.ts";
@@ -36,6 +36,10 @@ export class TapSite extends NetnsSite implements Watched {
     return this.recorder.packets;
   }
 
+  get hookPackets(): readonly HookPacket[] {
+    return this.recorder.hookPackets;
+  }
+
   get drops(): readonly DropRecord[] {
     return this.recorder.drops;
   }
@@ -46,6 +50,10 @@ export class TapSite extends NetnsSite implements Watched {
 
   set recording(on: boolean) {
     this.recorder.recording = on;
+  }
+
+  set recordingHooks(on: boolean) {
+    this.recorder.recordingHooks = on;
   }
 
   override remove(): void {

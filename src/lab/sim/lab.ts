@@ -4,7 +4,7 @@
  */
 import { LabError } from "../../errors.ts";
 import type { Command } from "../../scenario/command.ts";
-import type { CommandResult, DropRecord, Lab, PacketRecord } from "../../scenario/lab.ts";
+import type { CommandResult, DropRecord, HookPacket, Lab, PacketRecord } from "../../scenario/lab.ts";
 import type { Topology } from "../../scenario/topology.ts";
 import { SimEnv, type Tap } from "../../sim/env.ts";
 import { type HasherFactory, sha256 } from "../../sim/sha256.ts";
@@ -22,6 +22,8 @@ export interface SimLabOptions {
   seed?: number;
   /** Keep every packet (captures, traces, packet expectations). */
   record?: boolean;
+  /** With `record`: keep what is on the other side of hooks as well. */
+  recordHooks?: boolean;
   /** SHA-256 of what is fed to it; the built-in one is portable, Node's is faster. */
   sha256?: HasherFactory;
   /** Leave the topology down: `topo_setup` brings it up. */
@@ -78,6 +80,7 @@ export class SimLab implements Lab {
     this.pauseEvery = opts.pauseEvery ?? EVENTS_PER_PAUSE;
     this.watch = opts.watch;
     this.recorder = new Recorder(this.env, this.record);
+    this.recorder.recordingHooks = opts.recordHooks ?? false;
     if (opts.down !== true) this.setUp();
   }
 
@@ -189,6 +192,10 @@ export class SimLab implements Lab {
 
   packets(): readonly PacketRecord[] {
     return this.recorder.packets;
+  }
+
+  hookPackets(): readonly HookPacket[] {
+    return this.recorder.hookPackets;
   }
 
   drops(): readonly DropRecord[] {
