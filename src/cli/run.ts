@@ -4,20 +4,21 @@ import { basename, dirname, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { LabError } from "../errors.ts";
 import { DATA_PATH_KINDS, type DataPathKind } from "../lab/linux/data-path.ts";
-import { formatReport, formatTotals, ProgressLine } from "../report/console.ts";
+import { formatLacking, formatReport, formatTotals, ProgressLine } from "../report/console.ts";
 import { toJson } from "../report/json.ts";
 import { toJunit } from "../report/junit.ts";
-import { paintFor } from "../report/paint.ts";
+import { type Paint, paintFor } from "../report/paint.ts";
 import { VERSION } from "../version.ts";
 import { checkPair, execute, type Job, type JobResult, LAB_KINDS, type LabKind } from "./execute.ts";
 import { checkHtmlReport, writeHtmlReport } from "./html.ts";
-import { refusals } from "./refusals.ts";
+import { lacking, refusals } from "./refusals.ts";
 import { stepThrough } from "./step.ts";
 import { checkWritable, writeWhole } from "./write.ts";
 
 interface RunOptions {
   seed?: number;
   pcap?: string;
+  hooks?: boolean;
   trace?: boolean;
   json?: string;
   junit?: string;
@@ -46,6 +47,7 @@ export function runCommand(): Command {
     .option("--image <name>", "of the docker lab's hosts (default: guelab, see guelab image)")
     .option("--seed <n>", "seed of every random choice, in place of the scenario's", uint)
     .option("--pcap <dir>", "write a capture of each scenario into this folder, NAME.pcapng")
+    .option("--hooks", "with --pcap: also what is in front of egress hooks and behind ingress hooks")
     .option("--trace", "print every packet on every NIC, and what the hooks made of it")
     .option("--json [file]", "write the reports as JSON; without a file, or with -, print them in place of the text")
     .option("--junit [file]", "the same as JUnit XML")
@@ -55,7 +57,7 @@ export function runCommand(): Command {
     .option("-q, --quiet", "print failed scenarios only")
     .addHelpText(
       "after",
-      "\nExit codes: 0 all expectations held, 1 one did not, 2 bad input: also a command that is refused where its step does not expect it.",
+      "\nExit codes: 0 all expectations held, 1 one did not, 2 bad input, or the machine lacks something: also a command that is refused where its step does not expect it.",
     )
     .action(async (given: string[], options: GivenOptions, command: Command) => {
       const files = [...given];
@@ -108,6 +110,7 @@ async function run(files: string[], options: RunOptions): Promise<number> {
     image: options.image,
     seed: options.seed,
     pcap: captures?.[i],
+    hooks: options.hooks ?? false,
     trace: options.trace ?? false,
     colours: paint("bold", "x") !== "x",
     html: options.html !== undefined,
@@ -115,8 +118,12 @@ async function run(files: string[], options: RunOptions): Promise<number> {
   const text = options.json !== "-" && options.junit !== "-";
   // A real lab's names and its processor time are not to be shared.
   const threads = options.lab === "sim" ? Math.max(1, options.jobs) : 1;
-  const results = await runAll(jobs, threads, (result) => {
-    if (text) print(result, files.length === 1 || options.trace ? "full" : "failures", options.quiet ?? false);
+  const many = files.length > 1;
+  const results = await runAll(jobs, threads, (result, file) => {
+    if (!text) return;
+    const lacks = many ? lacking(result) : undefined;
+    if (lacks === undefined) print(result, many && !options.trace ? "failures" : "full", options.quiet ?? false);
+    else if (!options.quiet) process.stdout.write(`${formatLacking(file, lacks, paint)}\n`);
   });
 
   const reports = results.flatMap((r) => (r.report ? [r.report] : []));
@@ -126,13 +133,27 @@ async function run(files: string[], options: RunOptions): Promise<number> {
   if (options.html !== undefined && entries.length > 0)
     writeHtmlReport(options.html, { version: VERSION, command: "guelab run", entries });
   const bad = results.length - reports.length;
-  if (text && files.length > 1) process.stdout.write(`${formatTotals(reports, paint, bad)}\n`);
+  if (text && many) process.stdout.write(`${totals(results, paint)}\n`);
   if (bad > 0 || reports.some((r) => refusals(r).length > 0)) return 2;
   return reports.every((r) => r.status === "passed") ? 0 : 1;
 }
 
-/** No two reports go to one place. Throws LabError. */
-function checkTargets({ json, junit, html }: RunOptions): void {
+function totals(results: readonly JobResult[], paint: Paint): string {
+  const missing = results.map(lacking);
+  const ran = results.filter((_, i) => missing[i] === undefined);
+  const reports = ran.flatMap((r) => r.report ?? []);
+  return formatTotals(reports, paint, {
+    lacking: missing.filter((m) => m !== undefined),
+    bad: ran.length - reports.length,
+  });
+}
+
+/** Options that go together do, and no two reports go to one place. Throws LabError. */
+function checkTargets({ json, junit, html, hooks, pcap }: RunOptions): void {
+  if (hooks && pcap === undefined)
+    throw new LabError("ERR_BAD_ARGUMENT", "--hooks says what a capture holds: it goes with --pcap", {
+      hint: "For example: --pcap captures --hooks",
+    });
   const targets = Object.entries({ json, junit, html });
   for (const [i, [name, target]] of targets.entries()) {
     const other = targets.slice(0, i).find(([, t]) => t !== undefined && t === target);
@@ -144,12 +165,16 @@ function checkTargets({ json, junit, html }: RunOptions): void {
 }
 
 /** Results in the order of the jobs; `onResult` is called in that order too, as early as it can be. */
-async function runAll(jobs: Job[], threads: number, onResult: (result: JobResult) => void): Promise<JobResult[]> {
+async function runAll(
+  jobs: Job[],
+  threads: number,
+  onResult: (result: JobResult, file: string) => void,
+): Promise<JobResult[]> {
   if (jobs.length === 1 || threads === 1) {
     const results: JobResult[] = [];
     for (const job of jobs) {
       results.push(await execute(job));
-      onResult(results[results.length - 1]);
+      onResult(results[results.length - 1], job.file);
     }
     return results;
   }
@@ -171,7 +196,7 @@ async function runAll(jobs: Job[], threads: number, onResult: (result: JobResult
         done++;
         if (result.report?.status !== "passed") failed++;
         progress.clear();
-        for (let next = results[shown]; next !== undefined; next = results[++shown]) onResult(next);
+        for (let next = results[shown]; next !== undefined; next = results[++shown]) onResult(next, jobs[shown].file);
         progress.update(done, jobs.length, failed, job.file);
       }),
     );

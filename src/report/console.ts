@@ -174,13 +174,39 @@ function resultLine(report: RunReport, paint: Paint): string {
   return `${report.status === "passed" ? paint("green", "passed") : paint("red", "failed")}: ${parts.join(", ")}`;
 }
 
-/** The last line of a run of several files; `bad` of them could not be run. */
-export function formatTotals(reports: readonly RunReport[], paint: Paint = plain, bad = 0): string {
+/** What is missing on this machine, or in this lab, for a scenario to run. */
+export interface Lacking {
+  code: string;
+  message: string;
+}
+
+/** A scenario that was not judged, in one line. */
+export const formatLacking = (file: string, { code, message }: Lacking, paint: Paint = plain): string =>
+  `${paint("yellow", "○")} cannot run here  ${paint("dim", file)}: ${message} (${code})`;
+
+/** What did not run: for lack of something, one by one; and how many for another reason. */
+export interface NotRun {
+  lacking?: readonly Lacking[];
+  bad?: number;
+}
+
+/** The last lines of a run of several files. */
+export function formatTotals(reports: readonly RunReport[], paint: Paint = plain, notRun: NotRun = {}): string {
+  const { lacking = [], bad = 0 } = notRun;
   const failed = reports.filter((r) => r.status === "failed");
-  const passed = reports.length - failed.length;
-  const line = `${passed} passed, ${failed.length} failed${bad > 0 ? `, ${bad} not run` : ""}`;
+  const counts = [`${reports.length - failed.length} passed`, `${failed.length} failed`];
+  if (bad > 0) counts.push(`${bad} not run`);
+  if (lacking.length > 0) counts.push(`${lacking.length} cannot run here`);
+  const colour = failed.length + bad > 0 ? "red" : lacking.length > 0 ? "yellow" : "green";
   const names = failed.map((r) => `  ${paint("red", "✗")} ${r.file}: ${r.title}`);
-  return [...names, paint(failed.length + bad > 0 ? "red" : "green", line)].join("\n");
+  const reasons = new Map<string, number>();
+  for (const { code, message } of lacking)
+    reasons.set(`${message} (${code})`, (reasons.get(`${message} (${code})`) ?? 0) + 1);
+  return [
+    ...names,
+    `${paint(colour, counts.join(", "))}${lacking.length > 0 ? ":" : ""}`,
+    ...[...reasons].map(([reason, n]) => `  ${n} ${n === 1 ? "needs" : "need"} what is missing: ${reason}`),
+  ].join("\n");
 }
 
 /** One line at the bottom of a terminal that is overwritten while many files run; silent elsewhere. */

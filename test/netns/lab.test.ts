@@ -100,10 +100,20 @@ describeNetns("the netns lab", () => {
     await (await openNetnsLab(topology, { prefix: p })).close();
   });
 
-  it("refuses links with faults, which only the simulation has", async () => {
+  it("has a topology's faults on its links, or names what the kernel lacks and leaves nothing behind", async () => {
+    const p = prefix("slow");
     const slow = structuredClone(topology);
-    slow.hosts[0].nics[0].link.loss = 0.05;
-    await expect(openNetnsLab(slow, { prefix: prefix("slow") })).rejects.toMatchObject({ code: "ERR_LINK_PROPS" });
+    slow.hosts[0].nics[0].link.delayNs = 20_000_000;
+    const opened = await openNetnsLab(slow, { prefix: p }).catch((err: unknown) => err);
+    if (opened instanceof LabError) expect(opened).toMatchObject({ code: "ERR_NO_NETEM" });
+    else {
+      const lab = opened as LinuxLab;
+      const start = lab.now();
+      await play(lab, `${slow.hosts[0].name} ping -c 1 5.5.5.5`);
+      expect(lab.now() - start).toBeGreaterThanOrEqual(40_000_000);
+      await lab.close();
+    }
+    expect(leftOf(p)).toEqual([]);
   });
 
   describe("killed", () => {

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
 import { formatReport, formatTotals, ProgressLine } from "../../src/report/console.ts";
-import { coloured } from "../../src/report/paint.ts";
+import { coloured, plain } from "../../src/report/paint.ts";
 import type { DropNote, RunReport, StepReport } from "../../src/scenario/report-types.ts";
 
 const step = (over: Partial<StepReport>): StepReport => ({
@@ -150,6 +150,18 @@ describe("formatReport", () => {
 it("totals name what failed", () => {
   expect(formatTotals([report({}), report({ status: "failed", file: "b.yaml", title: "B" })])).toBe(
     "  ✗ b.yaml: B\n1 passed, 1 failed",
+  );
+});
+
+it("totals say once what is missing for scenarios that cannot run here, and call none of them failed", () => {
+  const fou = { code: "ERR_NO_FOU", message: "this kernel lacks CONFIG_NET_FOU" };
+  const netem = { code: "ERR_NO_NETEM", message: "this kernel lacks CONFIG_NET_SCH_NETEM" };
+  expect(formatTotals([report({})], plain, { lacking: [fou, netem, fou], bad: 1 })).toBe(
+    [
+      "1 passed, 0 failed, 1 not run, 3 cannot run here:",
+      "  2 need what is missing: this kernel lacks CONFIG_NET_FOU (ERR_NO_FOU)",
+      "  1 needs what is missing: this kernel lacks CONFIG_NET_SCH_NETEM (ERR_NO_NETEM)",
+    ].join("\n"),
   );
 });
 

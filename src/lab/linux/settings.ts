@@ -35,7 +35,7 @@ export function configureHost(host: LinuxHost, topology: Topology): void {
 }
 
 /** Rules as iptables-restore(8) reads them, table by table: one run in place of one for each. */
-function restoreInput(rules: readonly string[]): string {
+export function restoreInput(rules: readonly string[]): string {
   const tables = new Map<string, string[]>();
   for (const rule of rules) {
     const [, table = "filter", words] = /^(?:-t (\S+) )?(.*)$/.exec(rule) as RegExpExecArray;
