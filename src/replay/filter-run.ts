@@ -42,7 +42,7 @@ export function filterEvents(test: EventTest, length: number): Int32Array {
   const out = new Int32Array(length);
   let n = 0;
   for (let i = 0; i < length; i++) if (test(i)) out[n++] = i;
-  return out.subarray(0, n);
+  return out.slice(0, n);
 }
 
 /** Whether a text is the one asked for. */

@@ -33,6 +33,20 @@ function tupleText(v: DataView, off: number): string {
   return proto === IPPROTO_TCP || proto === IPPROTO_UDP ? `${src}:${sport} > ${dst}:${dport}` : `${src} > ${dst}`;
 }
 
+/** Order of the flows' keys: protocol, then source and destination as numbers. */
+export function compareFlows(a: Uint8Array, b: Uint8Array): number {
+  const [v, w] = [viewOf(a), viewOf(b)];
+  const [proto, other] = [v.getInt32(12), w.getInt32(12)];
+  if (proto !== other) return proto - other;
+  const ids = proto === IPPROTO_ICMP;
+  return (
+    v.getUint32(0) - w.getUint32(0) ||
+    (ids ? 0 : v.getUint16(8) - w.getUint16(8)) ||
+    v.getUint32(4) - w.getUint32(4) ||
+    (ids ? v.getUint16(8) - w.getUint16(8) : v.getUint16(10) - w.getUint16(10))
+  );
+}
+
 export const FLOW_COLUMNS = ["reply", "state", "flags", "timeout"];
 
 /** A flow as a row: its original tuple is the key. `nowNs` gives the seconds that it has left. */

@@ -5,7 +5,7 @@
  * One server holds one recording. Requests are answered in order, save `cancel`, which ends an `open` that is under way.
  */
 import type { RunReport } from "../scenario/report-types.ts";
-import type { ErrorView, EventDetail, EventRow, JourneyView, RecordingInfo, StateView } from "./types.ts";
+import type { ErrorView, EventDetail, EventRow, JourneyView, Moment, RecordingInfo, StateView } from "./types.ts";
 
 /** A scenario, which is run in the simulator and recorded: the same source and seed always give the same recording. */
 export interface ScenarioSource {
@@ -93,6 +93,18 @@ export type Request =
   | { id: number; type: "event"; index: number }
   /** Tables and flows after an event: of one host or of all. */
   | { id: number; type: "state"; index: number; host?: string }
+  /**
+   * An event with what stands around it, in one answer. `tables`: host whose tables are wanted, empty for the event's own, and
+   * how many rows of each (default 1,000). `way`: the journey whose events the asker has.
+   */
+  | {
+      id: number;
+      type: "moment";
+      index: number;
+      filter?: string;
+      tables?: { host: string; most?: number };
+      way?: number;
+    }
   | { id: number; type: "navigate"; from: number; target: NavTarget; filter?: string }
   | { id: number; type: "journey"; journey: number }
   /** How the events spread over the run, in about so many parts. */
@@ -128,6 +140,8 @@ export type Response =
   | { id: number; type: "located"; row: number; hidden: boolean }
   | { id: number; type: "event"; event: EventDetail }
   | { id: number; type: "state"; hosts: StateView[] }
+  /** `row`, `hidden`: as of `located`. */
+  | { id: number; type: "moment"; moment: Moment; row: number; hidden: boolean }
   /** -1: there is no such event. */
   | { id: number; type: "navigated"; index: number }
   | { id: number; type: "journey"; journey: JourneyView }

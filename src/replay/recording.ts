@@ -18,7 +18,7 @@ import type { Journal } from "./journal.ts";
 import { JourneyIndex } from "./journey-index.ts";
 import { frameDiff, packetDetail } from "./packet.ts";
 import type { RunningHistory } from "./running.ts";
-import { rowChanges, stateView, tablesAt } from "./state-view.ts";
+import { hostState, rowChanges, stateView, tablesAt } from "./state-view.ts";
 import { stepViews } from "./step-views.ts";
 import {
   type Decision,
@@ -26,12 +26,16 @@ import {
   type EventDetail,
   type EventKind,
   type EventRow,
+  type HostState,
   type JourneyView,
   type OtherSide,
   type RecordingInfo,
   type StateView,
   type StepView,
 } from "./types.ts";
+
+/** Filters whose events are kept: that of the list, none, and what the page asks for besides. */
+const FILTERS = 4;
 
 /** What a recording is made of. */
 export interface RecordingParts {
@@ -61,8 +65,8 @@ export class Recording {
   private readonly lowered: (string | undefined)[] = [];
   private facts: Facts | undefined;
   private readonly journeys: JourneyIndex;
-  /** The filter that was asked for last, and what it lets through. */
-  private filtered = { text: "", events: new Int32Array(0) as Int32Array, ready: false };
+  /** The filters that were asked for last, and what they let through. */
+  private readonly filtered = new Map<string, Int32Array>();
 
   constructor(parts: RecordingParts) {
     const { log, journal, report } = parts;
@@ -95,9 +99,12 @@ export class Recording {
 
   /** Events that a filter lets through, in order. Throws LabError ERR_FILTER_SYNTAX. */
   events(filter = ""): Int32Array {
-    if (!this.filtered.ready || this.filtered.text !== filter)
-      this.filtered = { text: filter, events: filterEvents(this.test(filter), this.length), ready: true };
-    return this.filtered.events;
+    const known = this.filtered.get(filter);
+    if (known !== undefined) return known;
+    const events = filterEvents(this.test(filter), this.length);
+    if (this.filtered.size >= FILTERS) this.filtered.delete(this.filtered.keys().next().value as string);
+    this.filtered.set(filter, events);
+    return events;
   }
 
   /** Whether a filter lets an event through. */
@@ -169,15 +176,25 @@ export class Recording {
     return detail;
   }
 
-  /** Tables and flows right after an event; -1: at the beginning. */
-  state(index: number, host?: string): StateView[] {
+  /** Tables and flows right after an event, at most `most` rows of each; -1: at the beginning. */
+  state(index: number, host?: string, most?: number): StateView[] {
     const hosts = host === undefined ? [...this.journal.hosts.keys()] : [host];
-    const time = index < 0 ? 0 : this.log.time.data[index];
     return hosts.map((name) => {
-      const view = stateView(this.journal, name, index, time);
+      const view = stateView(this.journal, name, index, this.timeAt(index), most);
       const running = this.parts.running?.at(name, index);
       return running === undefined ? view : { ...view, running };
     });
+  }
+
+  /** A host in numbers right after an event. */
+  host(index: number, name: string): HostState {
+    const state = hostState(this.journal, name, index, this.timeAt(index));
+    const running = this.parts.running?.at(name, index);
+    return running === undefined ? state : { ...state, running };
+  }
+
+  private timeAt(index: number): number {
+    return index < 0 ? 0 : this.log.time.data[index];
   }
 
   /** A packet's way; empty where there is no such journey. */

@@ -4,6 +4,7 @@ import type { RecordOptions } from "./breath.ts";
 import { recordCapture } from "./capture.ts";
 import { lastAtMost } from "./columns.ts";
 import { density } from "./density.ts";
+import { momentOf } from "./moment.ts";
 import { navigate } from "./navigate.ts";
 import type { OpenSource, ReplayHost, ReplayServer, Request, Response, RowsAnswer } from "./protocol.ts";
 import { recordScenario } from "./record.ts";
@@ -44,6 +45,13 @@ export function rowsOf(recording: Recording, filter: string | undefined, from: n
   const start = Math.min(Math.max(0, Math.floor(from)), events.length);
   const end = Math.min(start + Math.min(Math.max(0, Math.floor(count)), MAX_ROWS), events.length);
   return { total: events.length, from: start, rows: Array.from(events.subarray(start, end), (i) => recording.row(i)) };
+}
+
+/** Where an event stands among the rows of a filter. */
+function placeOf(recording: Recording, filter: string | undefined, index: number): { row: number; hidden: boolean } {
+  const events = recording.events(filter);
+  const row = lastAtMost(events, events.length, index);
+  return { row, hidden: row < 0 || events[row] !== index };
 }
 
 export function createReplayServer(post: (response: Response) => void, host: ReplayHost = {}): ReplayServer {
@@ -103,16 +111,18 @@ class Server implements ReplayServer {
       }
       case "rows":
         return { id, type: "rows", ...rowsOf(this.opened(), request.filter, request.from, request.count) };
-      case "locate": {
-        const events = this.opened().events(request.filter);
-        const row = lastAtMost(events, events.length, request.index);
-        return { id, type: "located", row, hidden: row < 0 || events[row] !== request.index };
-      }
+      case "locate":
+        return { id, type: "located", ...placeOf(this.opened(), request.filter, request.index) };
       case "event":
         return { id, type: "event", event: this.opened().event(this.checked(request.index)) };
       case "state": {
         const index = request.index === -1 ? -1 : this.checked(request.index);
         return { id, type: "state", hosts: this.opened().state(index, request.host) };
+      }
+      case "moment": {
+        const { index, filter } = request;
+        const moment = momentOf(this.opened(), this.checked(index), request);
+        return { id, type: "moment", moment, ...placeOf(this.opened(), filter, index) };
       }
       case "navigate": {
         const { from, target, filter } = request;

@@ -3,10 +3,10 @@ import { fieldNames, type TableRow, tableRow } from "../scenario/table-rows.ts";
 import { REASON, type ReasonName } from "../tables/reasons.ts";
 import { TABLE_NAMES, TABLES, type TableName } from "../tables/schema.ts";
 import { createTables, type Tables } from "../tables/tables.ts";
-import { FLOW_COLUMNS, flowExpires, flowRow } from "./flow.ts";
+import { compareFlows, FLOW_COLUMNS, flowExpires, flowRow } from "./flow.ts";
 import type { Journal, JournalTable, RowHistory, TableHistory } from "./journal.ts";
 import { isCounter } from "./table-writer.ts";
-import type { RowChange, StateRow, StateTable, StateView } from "./types.ts";
+import type { HostState, RowChange, StateRow, StateTable, StateView } from "./types.ts";
 
 /** Rows of one table that are shown; those that changed are among them in any case. */
 const MAX_ROWS = 1000;
@@ -33,18 +33,39 @@ function rowAt(journal: Journal, row: RowHistory, value: number, nowNs: number):
   return flowExpires(bytes) <= nowNs ? undefined : flowRow(bytes, nowNs);
 }
 
-/** All tables of one host that have rows, or lost one, right after event `index`. */
-export function stateView(journal: Journal, host: string, index: number, nowNs: number): StateView {
+/** All tables of one host that have rows, or lost one, right after event `index`; of each at most `most` rows, and those that changed. */
+export function stateView(journal: Journal, host: string, index: number, nowNs: number, most = MAX_ROWS): StateView {
   const tables: StateTable[] = [];
   for (const name of [...TABLE_NAMES, "conntrack"] as JournalTable[]) {
     const history = journal.hosts.get(host)?.get(name);
-    const table = history && tableView(journal, history, index, nowNs);
+    const table = history && tableView(journal, history, index, nowNs, most);
     if (table && table.rows.length + table.removed.length > 0) tables.push(table);
   }
   return { host, index, timeNs: nowNs, tables };
 }
 
-function tableView(journal: Journal, table: TableHistory, index: number, nowNs: number): StateTable {
+/** Tables of which a host's size is told. */
+const SIZED = ["TUNNEL", "SESSION", "conntrack"] as const satisfies readonly JournalTable[];
+
+/** A host's tables in numbers: none of their rows becomes text for it. */
+export function hostState(journal: Journal, host: string, index: number, nowNs: number): HostState {
+  const tables = journal.hosts.get(host);
+  const sizes: Partial<Record<JournalTable, number>> = {};
+  for (const name of SIZED) {
+    let n = 0;
+    for (const row of tables?.get(name)?.rows ?? []) if (isThere(journal, row, row.at(index), nowNs)) n++;
+    if (n > 0) sizes[name] = n;
+  }
+  const changes = journal.changesAt(index).filter(({ table }) => table.host === host && !isCounter(table.name));
+  return { host, sizes, changes: changes.length };
+}
+
+/** Whether a row is there with this value: a flow whose time is up is not. */
+function isThere(journal: Journal, row: RowHistory, value: number, nowNs: number): boolean {
+  return value !== 0 && (row.table.name !== "conntrack" || flowExpires(journal.values.get(value)) > nowNs);
+}
+
+function tableView(journal: Journal, table: TableHistory, index: number, nowNs: number, most: number): StateTable {
   const { name } = table;
   const columns = name === "conntrack" ? FLOW_COLUMNS : fieldNames(name);
   const out: StateTable = {
@@ -56,12 +77,12 @@ function tableView(journal: Journal, table: TableHistory, index: number, nowNs: 
     total: 0,
   };
   const cellsOf = (row: TableRow): string[] => columns.map((c) => row.fields[c]);
-  for (const row of inOrder(table)) {
+  for (const row of name === "conntrack" ? flowsInOrder(journal, table, index) : inOrder(table)) {
     const changed = row.changedAt(index);
     const value = row.at(index);
     if (value === 0 && !changed) continue;
-    if (!changed && out.rows.length >= MAX_ROWS) {
-      out.total++;
+    if (!changed && out.rows.length >= most) {
+      if (isThere(journal, row, value, nowNs)) out.total++;
       continue;
     }
     const now = rowAt(journal, row, value, nowNs);
@@ -71,7 +92,6 @@ function tableView(journal: Journal, table: TableHistory, index: number, nowNs: 
     out.total++;
     out.rows.push(stateRow(now, was?.key === now.key ? was : undefined, changed, cellsOf));
   }
-  if (name === "conntrack") out.rows.sort((a, b) => compareKeys(a.key, b.key));
   return out;
 }
 
@@ -87,15 +107,24 @@ function stateRow(
   return { key: now.key, cells, mark: !marked ? "" : was === undefined ? "new" : "changed", changed };
 }
 
-/** Rows in the order of their keys, found anew only when there are more of them. Slots of conntrack have no order. */
+/** Flows that are there after an event or went with it, by their original tuples. Their slots have no order. */
+function flowsInOrder(journal: Journal, table: TableHistory, index: number): RowHistory[] {
+  const found: { row: RowHistory; value: Uint8Array }[] = [];
+  for (const row of table.rows) {
+    const value = row.at(index) || (row.changedAt(index) ? row.at(index - 1) : 0);
+    if (value !== 0) found.push({ row, value: journal.values.get(value) });
+  }
+  return found.sort((a, b) => compareFlows(a.value, b.value)).map(({ row }) => row);
+}
+
+/** Rows in the order of their keys, found anew only when there are more of them. */
 const ORDERS = new WeakMap<TableHistory, RowHistory[]>();
 
 function inOrder(table: TableHistory): readonly RowHistory[] {
-  if (table.name === "conntrack") return table.rows;
   const known = ORDERS.get(table);
   if (known?.length === table.rows.length) return known;
   const order = (key: string): number => REASON[key as ReasonName];
-  const { name } = table;
+  const name = table.name as TableName;
   const blank = new Uint8Array(TABLES[name].value.size);
   const keyed = table.rows.map((row) => ({ row, key: tableRow(name, row.key, blank).key }));
   keyed.sort(name === "REASON" ? (a, b) => order(a.key) - order(b.key) : (a, b) => compareKeys(a.key, b.key));

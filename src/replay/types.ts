@@ -234,6 +234,28 @@ export interface StateView {
   running?: RunningView;
 }
 
+/** A host's tables in numbers, right after an event. */
+export interface HostState {
+  host: string;
+  /** Rows of TUNNEL, SESSION and conntrack, where there are any. */
+  sizes: Partial<Record<TableName | "conntrack", number>>;
+  /** Rows of all tables that the event changed, counters left out. */
+  changes: number;
+  /** What runs there; known of a simulated run. */
+  running?: RunningView;
+}
+
+/** Everything that is to be seen at one moment. */
+export interface Moment {
+  event: EventDetail;
+  /** Hosts in numbers: all of them or, where there are many, those of the packet's way. */
+  hosts: HostState[];
+  /** Tables of one host, where they were asked for. */
+  tables?: StateView;
+  /** The events of the packet's journey; of a very long one those around this event. Absent where the asker has them. */
+  way?: EventRow[];
+}
+
 /** A step of the scenario: its report, and the events while it ran. */
 export interface StepView extends Omit<StepReport, "steps"> {
   /** Its own begin and end; -1 for a step that was skipped. */

@@ -3,6 +3,8 @@ import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { Request, Response } from "../../src/replay/protocol.ts";
 import { createReplayServer } from "../../src/replay/server.ts";
+import { captureBytes } from "../../src/report/capture.ts";
+import type { PacketRecord } from "../../src/scenario/lab.ts";
 import { bigSource, sourceOf } from "./support.ts";
 
 type Ask = Request extends infer R ? (R extends Request ? Omit<R, "id"> : never) : never;
@@ -112,6 +114,57 @@ describe("a replay server", () => {
       (await ask({ type: "open", source: { kind: "capture", file: "run.pcapng", bytes: base64 } }, "opened")).info
         .packets,
     ).toBe(info.packets);
+  });
+
+  it("gives all of a moment at once: the event, its place, hosts in numbers, and what the asker lacks", async () => {
+    const { ask } = server();
+    await ask({ type: "open", source: sourceOf("basic/02-node2-behind-nat") }, "opened");
+    const filter = "reason==PASS_ENCAP";
+    const { index } = (await ask({ type: "rows", filter, from: 3, count: 1 }, "rows")).rows[0];
+    const answer = await ask({ type: "moment", index, filter, tables: { host: "" } }, "moment");
+    expect(answer).toMatchObject({ row: 3, hidden: false });
+    const { moment } = answer;
+    expect(moment.event).toEqual((await ask({ type: "event", index }, "event")).event);
+    const { hosts } = await ask({ type: "state", index }, "state");
+    expect(moment.tables).toEqual(hosts.find((h) => h.host === moment.event.host));
+    for (const state of hosts) {
+      const of = moment.hosts.find((h) => h.host === state.host);
+      const size = (name: string) => state.tables.find((t) => t.name === name)?.rows.length;
+      expect(of?.sizes).toEqual(
+        JSON.parse(JSON.stringify({ TUNNEL: size("TUNNEL"), SESSION: size("SESSION"), conntrack: size("conntrack") })),
+      );
+      expect(of?.running).toEqual(state.running);
+    }
+    expect(moment.way?.map((r) => r.index)).toEqual(moment.event.journeyView?.events);
+    const again = await ask({ type: "moment", index, way: moment.event.journey, tables: { host: "nat" } }, "moment");
+    expect(again.moment.way).toBeUndefined();
+    expect(again.moment.tables?.host).toBe("nat");
+    const [full] = hosts.filter((h) => h.host === "egw");
+    const { moment: few } = await ask({ type: "moment", index, tables: { host: "egw", most: 1 } }, "moment");
+    for (const table of few.tables?.tables ?? []) {
+      const all = full.tables.find((t) => t.name === table.name);
+      expect(table.total).toBe(all?.total);
+      expect(table.rows.length).toBe(
+        Math.min(all?.rows.length ?? 0, Math.max(1, table.rows.filter((r) => r.mark).length)),
+      );
+    }
+  });
+
+  it("ends the opening of a capture that is cancelled; what was read until then can be looked at", async () => {
+    const { replay, answers } = server();
+    const frame = new Uint8Array(60);
+    const record = (i: number): PacketRecord => ({ timeNs: i * 1000, host: "a", nic: "b", direction: "in", frame });
+    const bytes = captureBytes(
+      Array.from({ length: 200_000 }, (_, i) => record(i)),
+      undefined,
+    );
+    const open = replay.handle({ id: 1, type: "open", source: { kind: "capture", file: "x.pcapng", bytes } });
+    while (!answers.some((a) => a.type === "progress")) await setImmediate();
+    await replay.handle({ id: 2, type: "cancel", request: 1 });
+    await open;
+    const opened = answers.findLast((a) => a.id === 1);
+    expect(opened).toMatchObject({ type: "opened", info: { truncated: { reason: "cancelled" } } });
+    expect(opened?.type === "opened" && opened.info.packets).toBeLessThan(200_000);
   });
 
   it("opens a vector and shows both sides", async () => {
