@@ -10,6 +10,8 @@ const PACKAGES: Readonly<Record<string, [code: string, packages: string]>> = {
   bpftool: ["ERR_NO_BPFTOOL", "bpftool"],
   tc: ["ERR_NO_TC", "iproute2"],
   ip: ["ERR_NO_IP", "iproute2"],
+  iptables: ["ERR_NO_PROGRAM", "iptables"],
+  "iptables-restore": ["ERR_NO_PROGRAM", "iptables"],
   mount: ["ERR_NO_MOUNT", "mount"],
   nsenter: ["ERR_NO_NSENTER", "util-linux"],
 };

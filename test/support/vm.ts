@@ -22,7 +22,7 @@ import { run, tryRun } from "../../src/ebpf/exec.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 /** What guelab runs, and what the machine's start needs. */
-const TOOLS = ["ip", "tc", "curl", "iptables", "setpriv", "bpftool", "modprobe"];
+const TOOLS = ["ip", "tc", "curl", "iptables", "iptables-restore", "setpriv", "bpftool", "modprobe"];
 /** Parts of the kernel that no network has to do with: without them the archive is small. */
 const UNUSED = [
   "sound",
