@@ -198,6 +198,7 @@ describe("files and options", () => {
     [["run", "--json", "ok.yaml/x", "ok.yaml"], "ok.yaml/x cannot be written (ENOTDIR) (ERR_FILE_UNWRITABLE)"],
     [["run", "--junit", ".", "ok.yaml"], ". is a directory (ERR_FILE_IS_DIRECTORY)"],
     [["run", "--json", "-", "--junit", "-", "ok.yaml"], "--json and --junit both write to - (ERR_BAD_ARGUMENT)"],
+    [["run", "--hooks", "ok.yaml"], "--hooks says what a capture holds: it goes with --pcap (ERR_BAD_ARGUMENT)"],
     [
       ["run", "--pcap", "caps", "ok.yaml", "ok.yaml"],
       "a scenario file is given twice, so that captures would overwrite each other (ERR_DUPLICATE_FILE)",

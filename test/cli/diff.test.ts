@@ -27,6 +27,9 @@ describe("guelab diff refuses, with exit code 2 and in words,", () => {
     [["--against", "docker", "--datapath", "reference", scenarioFile("basic/01-node1")], "TAP interfaces"],
     [["--json", scenarioFile("basic/01-node1"), scenarioFile("basic/02-node2-behind-nat")], "write over the scenario"],
     [["--out", "/dev/null/x", scenarioFile("basic/01-node1")], "/dev/null/x"],
+    [["--programs", "/dev", scenarioFile("basic/01-node1")], "/dev holds no programs"],
+    [["--programs", "bpf", "--level", "b,c", scenarioFile("basic/01-node1")], "compared hook by hook"],
+    [["--programs", "bpf", "--datapath", "reference", scenarioFile("basic/01-node1")], "compared hook by hook"],
   ])("%s", async (argv, message) => {
     const { code, err } = await guelab(...argv);
     expect(err).toContain(message);

@@ -1,11 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { captureBytes } from "../../src/report/capture.ts";
+import { SimLab } from "../../src/lab/sim/lab.ts";
+import { captureBytes, withHookPackets } from "../../src/report/capture.ts";
 import { hookText } from "../../src/report/hook-text.ts";
-import type { HookNote, PacketRecord } from "../../src/scenario/lab.ts";
+import type { HookNote, HookPacket, PacketRecord } from "../../src/scenario/lab.ts";
+import { loadScenario } from "../../src/scenario/load.ts";
+import { runScenario } from "../../src/scenario/runner.ts";
 import { DEFAULT_LINK, type Topology } from "../../src/scenario/topology.ts";
 import { REASON, REASON_NAMES } from "../../src/tables/reasons.ts";
 import { readCapture } from "../../src/wire/pcap-reader.ts";
 import { FRAMES } from "../support/frames.ts";
+import { checkHookCapture } from "../support/hook-capture.ts";
 import { itWith, runTool, tshark, withFile } from "../support/tools.ts";
 
 const topology: Topology = {
@@ -106,6 +110,61 @@ describe("captureBytes", () => {
       const { out, err } = tshark(`${path}.inner`);
       expect(err).toBe("");
       expect(out).toContain("172.1.0.2 → 2.2.2.2");
+    });
+  });
+});
+
+describe("withHookPackets", () => {
+  async function recorded(file: string): Promise<SimLab> {
+    const scenario = loadScenario(file);
+    const lab = new SimLab(scenario.topology, { seed: scenario.seed, record: true, recordHooks: true });
+    expect((await runScenario(scenario, lab)).status).toBe("passed");
+    return lab;
+  }
+  const bytesOf = (lab: SimLab) => captureBytes(withHookPackets(lab.packets(), lab.hookPackets()), lab.topology);
+
+  it("puts what is in front of a hook before what is behind it, each on an interface of its own", async () => {
+    const lab = await recorded("scenarios/basic/02-node2-behind-nat.yaml");
+    const found = checkHookCapture(bytesOf(lab));
+    const sides = ["egw/eth1", "node2/eth1"].flatMap((n) => [`${n}:egress:before`, `${n}:ingress:after`]);
+    expect(Object.keys(found).sort()).toEqual(sides);
+    const seen = lab.packets().filter((p) => p.hook !== undefined && p.host === "egw" && p.direction === "out");
+    expect(found["egw/eth1:egress:before"]).toBe(seen.length);
+    const { interfaces } = readCapture(bytesOf(lab));
+    const of = (name: string) => interfaces.find((i) => i.name === name)?.description;
+    expect(of("egw/eth1:egress:before")).toBe("in front of the egress hook of egw/eth1");
+    expect(of("node2/eth1:ingress:after")).toBe("behind the ingress hook of node2/eth1");
+  });
+  it("has what an egress hook dropped in front of the hook only, with the reason", async () => {
+    const lab = await recorded("scenarios/gue/01-ping-resolves-node1.yaml");
+    const dropped = lab.drops().filter((d) => d.where === "tc egress");
+    const others = lab.hookPackets().filter((p) => p.nic === "eth1:egress:before");
+    expect(dropped.length).toBeGreaterThan(0);
+    for (const d of dropped) {
+      const its = others.find((p) => p.timeNs === d.timeNs && p.host === d.host);
+      expect(REASON_NAMES[its?.hook?.reason ?? -1]).toBe(d.reason);
+      expect(lab.packets().some((p) => p.timeNs === d.timeNs && p.host === d.host && p.direction === "out")).toBe(
+        false,
+      );
+    }
+  });
+  it("keeps to time, and to the order that is told where times are equal", () => {
+    const packet = (timeNs: number, nic: string): PacketRecord => ({ ...records[0], timeNs, nic });
+    const other = (timeNs: number, nic: string, at: number): HookPacket => ({ ...packet(timeNs, nic), at });
+    const merged = withHookPackets(
+      [packet(5, "a"), packet(5, "b"), packet(7, "c")],
+      [other(5, "a:ingress:after", 1), other(5, "b:egress:before", 1), other(9, "c:ingress:after", 3)],
+    );
+    expect(merged.map((p) => p.nic)).toEqual(["a", "a:ingress:after", "b:egress:before", "b", "c", "c:ingress:after"]);
+  });
+  itWith("tshark", "is read by Wireshark's tools without a complaint", async () => {
+    const bytes = bytesOf(await recorded("scenarios/basic/01-node1.yaml"));
+    withFile("hooks.pcapng", bytes, (path) => {
+      const { out, err } = tshark(path, ["-T", "fields", "-e", "frame.interface_name"]);
+      expect(err).toBe("");
+      expect(out).toContain("egw/eth1:egress:before");
+      runTool("mergecap", ["-w", `${path}.both`, path, path]);
+      expect(runTool("capinfos", ["-o", path]).out).toMatch(/Strict time order: +True/);
     });
   });
 });
