@@ -10,7 +10,7 @@ it("knows a packet by its bytes from the EtherType on, for a second", () => {
   const rng = new Xoshiro128(7);
   const seen = new Map<string, { journey: number; time: number }>();
   let journeys = 0;
-  for (let n = 0, time = 0; n < 20_000; n++) {
+  for (let n = 0, time = 0; n < 10_000; n++) {
     time += rng.below(3_000_000);
     const bytes = new Uint8Array([0, 5, 12, 13, 60, 139, 140, 141, 200][rng.below(9)]);
     // The MAC addresses and what is far behind differ; so do few of the others.
@@ -22,8 +22,8 @@ it("knows a packet by its bytes from the EtherType on, for a second", () => {
     seen.set(key, { journey, time });
     sightings.see(time, bytes);
     expect(sightings.journey).toBe(journey);
-    expect(log.frames.get(sightings.frame)).toEqual(bytes);
+    expect(Buffer.compare(log.frames.get(sightings.frame), bytes)).toBe(0);
   }
   expect(log.journeys).toBe(journeys);
-  expect(log.frames.count).toBeLessThan(20_000);
+  expect(log.frames.count).toBeLessThan(10_000);
 });

@@ -27,6 +27,7 @@ export function App() {
   // What is being edited stays in place while it runs again, and when it does not run.
   const shows =
     phase !== "choosing" &&
+    phase !== "starting" &&
     (store.info.value !== undefined || (phase === "failed" && store.scenario.value !== undefined));
   return (
     <div class="app" data-phase={phase} data-testid="app">
@@ -46,7 +47,7 @@ export function App() {
 
 function Header() {
   const info = store.info.value;
-  const open = store.phase.value !== "choosing";
+  const open = store.phase.value !== "choosing" && store.phase.value !== "starting";
   const status = info?.report?.status;
   return (
     <header class="top">
@@ -82,8 +83,8 @@ function Header() {
       <button
         type="button"
         class="plain"
-        aria-label="Keys and marks"
-        title="Keys and marks (?)"
+        aria-label="Keys, marks and words"
+        title="Keys, marks and words (?)"
         data-testid="help-button"
         onClick={() => {
           helpOpen.value = true;

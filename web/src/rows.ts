@@ -2,7 +2,8 @@
 import { signal } from "@preact/signals";
 import type { EventRow } from "../../src/replay/types.ts";
 
-const CHUNK = 200;
+/** Rows in a chunk. */
+export const CHUNK = 200;
 /** Chunks kept: 40,000 rows, far more than a screen; older ones are fetched again. */
 const KEEP = 200;
 
@@ -19,10 +20,10 @@ export class RowCache {
     this.fetchRows = fetchRows;
   }
 
-  /** Forgets all rows: another recording or filter. */
-  reset(filter = ""): void {
+  /** Forgets all rows: another recording or filter. `first`: its rows from the beginning, a chunk of them. */
+  reset(filter = "", first?: EventRow[]): void {
     this.filter = filter;
-    this.chunks = new Map();
+    this.chunks = new Map(first && [[0, first]]);
     this.version.value++;
   }
 

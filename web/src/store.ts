@@ -2,24 +2,25 @@
  * The page's state as signals, and what changes it. Components and other panels read the signals and call the functions
  * here; all that is computed about a run comes from the worker (src/replay), nothing is worked out in the page.
  */
-import { batch, computed, effect, signal } from "@preact/signals";
+import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import type { NavTarget, OpenSource, ScenarioSource } from "../../src/replay/protocol.ts";
 import type {
   ErrorView,
   EventDetail,
   EventRow,
+  HostState,
   JourneyView,
   RecordingInfo,
   StateView,
 } from "../../src/replay/types.ts";
 import { type Ask, Ended, type Progress, ReplayClient, ReplayError } from "./client.ts";
-import { RowCache } from "./rows.ts";
+import { CHUNK, RowCache } from "./rows.ts";
 import { startWorker } from "./worker.ts";
 
-/** `choosing`: nothing is open; `opening`: a run is under way; `failed`: it could not be opened, `failure` says why. */
-export type Phase = "choosing" | "opening" | "ready" | "failed";
+/** `starting`: what to open is not known yet; `choosing`: nothing is open; `opening`: a run is under way; `failed`: it could not be opened, `failure` says why. */
+export type Phase = "starting" | "choosing" | "opening" | "ready" | "failed";
 
-export const phase = signal<Phase>("choosing");
+export const phase = signal<Phase>("starting");
 /** What is open, or being opened. */
 export const source = signal<OpenSource | undefined>(undefined);
 export const info = signal<RecordingInfo | undefined>(undefined);
@@ -30,8 +31,16 @@ export const progress = signal<Progress | undefined>(undefined);
 export const selected = signal(-1);
 /** Everything about the selected event; for some ms after a step still the one before. */
 export const event = signal<EventDetail | undefined>(undefined);
-/** Tables of every host right after `event`. */
-export const state = signal<readonly StateView[]>([]);
+/** What stands on the hosts right after `event`, in numbers. */
+export const hosts = signal<readonly HostState[]>([]);
+/** Tables of one host right after `event`; only while their tab is open. */
+export const tables = signal<StateView | undefined>(undefined);
+/** The host whose tables the reader wants to see; undefined: that of the event. */
+export const tableHost = signal<string | undefined>(undefined);
+/** Rows of a table that are shown, besides those that changed. */
+const FEW_ROWS = 50;
+export const MANY_ROWS = 1000;
+export const tableRows = signal(FEW_ROWS);
 /** The events of the selected packet's journey, in order. */
 export const journeyRows = signal<readonly EventRow[]>([]);
 export const journey = computed<JourneyView | undefined>(() => event.value?.journeyView);
@@ -64,10 +73,15 @@ let opening: { id: number } | undefined;
 /** Counts what was opened, so that late answers about an earlier one are not shown. */
 let generation = 0;
 
-export const rows = new RowCache(async (filterText, from, count) => {
-  const answer = await ask("rows", { type: "rows", filter: filterText || undefined, from, count });
-  return answer.rows;
-});
+const rowsOf = (text: string, from: number, count: number) =>
+  ask("rows", { type: "rows", filter: text || undefined, from, count });
+
+export const rows = new RowCache(async (text, from, count) => (await rowsOf(text, from, count)).rows);
+
+/** Starts the worker: it takes as long to load as the page, and may do so meanwhile. */
+export function prepare(): void {
+  client ??= new ReplayClient(startWorker());
+}
 
 /** Asks the worker. Rejects with ReplayError or, when another run was opened meanwhile, Ended. */
 export function ask<T extends Parameters<ReplayClient["ask"]>[0]>(type: T, request: Ask) {
@@ -108,20 +122,29 @@ export async function open(next: OpenSource, options: { at?: number } = {}): Pro
       },
     );
     if (mine !== generation) return;
-    rows.reset();
+    const at = Math.max(0, Math.min(opened.events - 1, options.at ?? firstOfInterest(opened)));
+    // The page is drawn once, with all that is to be seen first.
+    const [first, shown] =
+      opened.events > 0 ? await Promise.all([rowsOf("", 0, CHUNK), momentAt(at, "", undefined)]) : [];
+    if (mine !== generation) return;
+    rows.reset("", first?.rows);
+    wanted = at;
     batch(() => {
       info.value = opened;
       filter.value = "";
       filterError.value = undefined;
       rowTotal.value = opened.events;
-      selected.value = -1;
+      selected.value = opened.events > 0 ? at : -1;
+      selectedRow.value = -1;
       event.value = undefined;
-      state.value = [];
+      hosts.value = [];
+      tables.value = undefined;
+      tableRows.value = FEW_ROWS;
       journeyRows.value = [];
       phase.value = "ready";
+      shown?.();
     });
     document.title = opened.title ? `${opened.title} - guelab` : "guelab";
-    await select(options.at ?? firstOfInterest(opened));
   } catch (e) {
     if (mine !== generation) return;
     batch(() => {
@@ -210,65 +233,48 @@ export async function select(index: number): Promise<void> {
 }
 
 async function show(index: number): Promise<void> {
-  const text = filter.value;
-  const asked = ask("event", { type: "event", index });
-  const [detail, hosts, place] = await Promise.all([
-    asked,
-    manyHosts() ? asked.then((a) => stateOf(index, a.event.host)) : stateOf(index),
-    text ? ask("located", { type: "locate", filter: text, index }) : { row: index, hidden: false },
-  ]);
-  const id = detail.event.journey;
-  const view = detail.event.journeyView;
-  const ways = view && id !== event.value?.journey ? await journeyEvents(view) : undefined;
-  batch(() => {
-    event.value = detail.event;
-    state.value = hosts;
-    if (text === filter.value) selectedRow.value = place.hidden ? -1 : place.row;
-    if (ways) journeyRows.value = ways;
-    else if (!view) journeyRows.value = [];
-  });
+  batch(await momentAt(index, filter.value, event.value?.journey));
 }
 
-/** In a large topology the tables of one host are shown at a time. */
+/** Fetches what is to be seen at an event; `way`: the journey whose events are here. What it returns puts it in place. */
+async function momentAt(index: number, text: string, way: number | undefined): Promise<() => void> {
+  const wish = tablesWish.value;
+  const { moment, row, hidden } = await ask("moment", {
+    type: "moment",
+    index,
+    filter: text || undefined,
+    tables: wish,
+    way,
+  });
+  return () => {
+    event.value = moment.event;
+    hosts.value = moment.hosts;
+    if (wish === tablesWish.value) tables.value = moment.tables;
+    if (text === filter.value) selectedRow.value = hidden ? -1 : row;
+    if (moment.way) journeyRows.value = moment.way;
+  };
+}
+
+/** In a large topology one chooses a host from a list. */
 const MANY_HOSTS = 40;
 export const manyHosts = (): boolean => (info.value?.topology?.hosts.length ?? 0) > MANY_HOSTS;
-/** The host whose tables the reader wants to see; undefined: that of the event. */
-export const tableHost = signal<string | undefined>(undefined);
 
-async function stateOf(index: number, host?: string): Promise<readonly StateView[]> {
-  const wanted = host && (tableHost.value ?? host);
-  if (host !== undefined && !info.value?.topology?.hosts.some((h) => h.name === wanted)) return [];
-  return (await ask("state", { type: "state", index, host: wanted })).hosts;
-}
+/** The tables that are in sight, if any. */
+const tablesWish = computed(() =>
+  detailTab.value === "tables" ? { host: tableHost.value ?? "", most: tableRows.value } : undefined,
+);
 
-/** Shows the tables of a host; undefined: of wherever the event was. */
-export async function showTables(host: string | undefined): Promise<void> {
-  tableHost.value = host;
-  const at = event.value;
-  if (!at || !manyHosts()) return;
-  try {
-    const hosts = await stateOf(at.index, at.host);
-    if (event.value === at) state.value = hosts;
-  } catch (e) {
-    report(e);
-  }
-}
-
-/** Most rows that the worker gives at once. */
-const MOST_ROWS = 1000;
-
-/** Rows of a journey, at most 1,000 of them. */
-async function journeyEvents(view: JourneyView): Promise<EventRow[]> {
-  const { id, events } = view;
-  const [first, last] = [events[0], events[events.length - 1]];
-  // Mostly its events are near each other; a filter would look at all events of the run.
-  if (last - first < MOST_ROWS) {
-    const { rows: near } = await ask("rows", { type: "rows", from: first, count: last - first + 1 });
-    return near.filter((r) => r.journey === id);
-  }
-  const { rows: found } = await ask("rows", { type: "rows", filter: `journey == ${id}`, from: 0, count: MOST_ROWS });
-  return found;
-}
+/** Tables come with each event while their tab is open; when it opens, or others are wanted, those of the event at hand. */
+effect(() => {
+  if (tablesWish.value === undefined) return;
+  untracked(() => {
+    const at = event.value;
+    if (phase.value !== "ready" || !at) return;
+    momentAt(at.index, filter.value, at.journey).then((apply) => {
+      if (event.value === at) batch(apply);
+    }, report);
+  });
+});
 
 function report(e: unknown): void {
   if (e instanceof Ended) return;
@@ -279,12 +285,7 @@ function report(e: unknown): void {
 export async function go(target: NavTarget): Promise<void> {
   if (phase.value !== "ready") return;
   try {
-    const { index } = await ask("navigated", {
-      type: "navigate",
-      from: selected.value,
-      target,
-      filter: filter.value || undefined,
-    });
+    const index = (filter.value === "" ? neighbour(target) : undefined) ?? (await navigate(target));
     if (index < 0) notice.value = NOWHERE[target.to] ?? "There is no such event.";
     else {
       notice.value = "";
@@ -293,6 +294,25 @@ export async function go(target: NavTarget): Promise<void> {
   } catch (e) {
     report(e);
   }
+}
+
+/** Where a target among all events needs no asking; -1: there is none. */
+function neighbour({ to }: NavTarget): number | undefined {
+  const last = (info.value?.events ?? 0) - 1;
+  const at = selected.value;
+  if (to === "next") return at < last ? at + 1 : -1;
+  if (to === "previous") return at > 0 ? at - 1 : -1;
+  return to === "first" ? Math.min(0, last) : to === "last" ? last : undefined;
+}
+
+async function navigate(target: NavTarget): Promise<number> {
+  const { index } = await ask("navigated", {
+    type: "navigate",
+    from: selected.value,
+    target,
+    filter: filter.value || undefined,
+  });
+  return index;
 }
 
 const NOWHERE: Partial<Record<NavTarget["to"], string>> = {
@@ -309,14 +329,13 @@ export async function setFilter(text: string): Promise<void> {
   if (phase.value !== "ready") return;
   const mine = generation;
   try {
-    const answer = await ask("rows", { type: "rows", filter: text || undefined, from: 0, count: 1 });
-    const place = await ask("located", {
-      type: "locate",
-      filter: text || undefined,
-      index: Math.max(0, selected.value),
-    });
+    const index = Math.max(0, selected.value);
+    const [answer, place] = await Promise.all([
+      rowsOf(text, 0, CHUNK),
+      ask("located", { type: "locate", filter: text || undefined, index }),
+    ]);
     if (mine !== generation) return;
-    rows.reset(text);
+    rows.reset(text, answer.rows);
     batch(() => {
       filter.value = text;
       filterError.value = undefined;
@@ -332,8 +351,7 @@ export async function setFilter(text: string): Promise<void> {
 /** The event in a row of the list that may not have been fetched yet. */
 export async function rowAt(row: number): Promise<EventRow | undefined> {
   try {
-    const answer = await ask("rows", { type: "rows", filter: filter.value || undefined, from: row, count: 1 });
-    return answer.rows[0];
+    return (await rowsOf(filter.value, row, 1)).rows[0];
   } catch (e) {
     report(e);
     return undefined;

@@ -87,6 +87,10 @@ export function Lessons() {
   );
 }
 
+/** Whether every question of a lesson was answered. */
+export const isDone = (of: Lesson): boolean =>
+  questionsOf(of).every((q) => progress.value[of.id]?.[q.id] !== undefined);
+
 function LessonList() {
   return (
     <>
@@ -104,7 +108,7 @@ function LessonList() {
                 onClick={() => startLesson(l.id)}
               >
                 <span class="lesson-number" aria-hidden="true">
-                  {done >= total ? "✓" : i + 1}
+                  {isDone(l) ? "✓" : i + 1}
                 </span>
                 <span>
                   <b>{l.title}</b>

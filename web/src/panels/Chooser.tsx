@@ -1,7 +1,7 @@
 /** Nothing is open: what there is to open. In a report its runs; else the scenarios that come with guelab, by group. */
 import { useState } from "preact/hooks";
 import { catalogue, catalogueSource } from "../catalogue.ts";
-import { lessons, startLesson } from "../lessons/Lessons.tsx";
+import { isDone, lessons, startLesson } from "../lessons/Lessons.tsx";
 import { reportDocument } from "../start.ts";
 import * as store from "../store.ts";
 
@@ -35,16 +35,22 @@ export function Chooser() {
     <main class="chooser" id="main">
       <h1>What happens to a packet on its way through a GUE tunnel?</h1>
       <p class="lead">
-        Choose a scenario. It runs here, in a simulated network; then go through it packet by packet, and see what every
-        box did, which table entry decided it, and why.
+        GUE (Generic UDP Encapsulation) carries a packet inside a UDP datagram, from a public gateway to a server that
+        may be behind a NAT. Choose a lesson or a scenario: it runs here, in a simulated network. Then go through it
+        packet by packet, and see what every box did, which table entry decided it, and why.
       </p>
       <h2>Lessons</h2>
       <ul class="cards lesson-cards" data-testid="lesson-cards">
-        {lessons.map((l, i) => (
+        {lessons.value.map((l, i) => (
           <li key={l.id}>
             <button type="button" class="card" onClick={() => startLesson(l.id)}>
               <span>
-                <span class="muted">{i + 1}</span> {l.title}
+                <span class="muted">{i + 1}</span> {l.title}{" "}
+                {isDone(l) ? (
+                  <span class="tag pass">
+                    <span aria-hidden="true">✓</span> done
+                  </span>
+                ) : null}
               </span>
             </button>
           </li>
@@ -84,6 +90,7 @@ function Catalogue() {
   const groups = [...new Set(found.map((e) => e.group))];
   return (
     <>
+      <h2>Scenarios</h2>
       <input
         type="search"
         aria-label="Search scenarios"
@@ -95,7 +102,7 @@ function Catalogue() {
       <div class="catalogue" data-testid="catalogue">
         {groups.map((g) => (
           <section key={g} class={g === "basic" ? "first" : undefined}>
-            <h2>{GROUPS[g] ?? g}</h2>
+            <h3>{GROUPS[g] ?? g}</h3>
             <ul>
               {found
                 .filter((e) => e.group === g)

@@ -3,13 +3,10 @@ import type { StateTable, StateView } from "../../../src/replay/types.ts";
 import * as store from "../store.ts";
 import { count } from "../ui/format.ts";
 
-const changesIn = (t: StateTable): number => t.rows.filter((r) => r.mark !== "").length + t.removed.length;
-
 export function Tables() {
-  const states = store.state.value;
-  const here = store.event.value?.host;
+  const states = store.hosts.value;
   const pinned = store.tableHost.value;
-  const shown = states.find((s) => s.host === (pinned ?? here)) ?? states[0];
+  const shown = store.tables.value;
   if (store.manyHosts()) return <OneHost shown={shown} />;
   if (!shown) return <p class="empty">No host has a table with rows at this moment.</p>;
   return (
@@ -20,34 +17,28 @@ export function Tables() {
           aria-pressed={pinned === undefined}
           title="The host where the event was"
           onClick={() => {
-            void store.showTables(undefined);
+            store.tableHost.value = undefined;
           }}
         >
           follow
         </button>
-        {states.map((s) => {
-          const n = s.tables.reduce(
-            (sum, t) => sum + (t.name === "STATS" || t.name === "REASON" ? 0 : changesIn(t)),
-            0,
-          );
-          return (
-            <button
-              key={s.host}
-              type="button"
-              aria-pressed={s.host === shown.host}
-              onClick={() => {
-                void store.showTables(s.host);
-              }}
-            >
-              {s.host}
-              {n > 0 ? (
-                <span class="badge changed" title={`${n} rows changed`}>
-                  {n}
-                </span>
-              ) : null}
-            </button>
-          );
-        })}
+        {states.map((s) => (
+          <button
+            key={s.host}
+            type="button"
+            aria-pressed={s.host === shown.host}
+            onClick={() => {
+              store.tableHost.value = s.host;
+            }}
+          >
+            {s.host}
+            {s.changes > 0 ? (
+              <span class="badge changed" title={`${s.changes} rows changed`}>
+                {s.changes}
+              </span>
+            ) : null}
+          </button>
+        ))}
       </div>
       {shown.tables.map((t) => (
         <Table key={t.name} host={shown.host} table={t} />
@@ -63,7 +54,9 @@ function OneHost({ shown }: { shown: StateView | undefined }) {
       <select
         aria-label="Host"
         value={store.tableHost.value ?? ""}
-        onChange={(e) => void store.showTables(e.currentTarget.value || undefined)}
+        onChange={(e) => {
+          store.tableHost.value = e.currentTarget.value || undefined;
+        }}
       >
         <option value="">where the event was</option>
         {store.info.value?.topology?.hosts.map((h) => (
@@ -134,7 +127,18 @@ function Table({ host, table: t }: { host: string; table: StateTable }) {
       </div>
       {t.total > t.rows.length ? (
         <p class="muted small">
-          {count(t.rows.length)} of {count(t.total)} rows.
+          {count(t.rows.length)} of {count(t.total)} rows.{" "}
+          {store.tableRows.value < store.MANY_ROWS ? (
+            <button
+              type="button"
+              class="link"
+              onClick={() => {
+                store.tableRows.value = store.MANY_ROWS;
+              }}
+            >
+              Show more
+            </button>
+          ) : null}
         </p>
       ) : null}
     </section>

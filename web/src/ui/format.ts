@@ -14,8 +14,11 @@ export function shortTime(ns: number): string {
 
 const trim = (v: number): string => String(Number(v.toPrecision(3)));
 
+/** Made once: a number's own toLocaleString makes one at each call. */
+const number = new Intl.NumberFormat("en-US");
+
 /** `100,000` */
-export const count = (n: number): string => n.toLocaleString("en-US");
+export const count = (n: number): string => number.format(n);
 
 /** `1 packet`, `2 packets`. */
 export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`;
