@@ -2,11 +2,13 @@
  * What `guelab diff --html` puts on the page: the first difference of each level with both packets, then what really happened as its
  * capture, and the simulated run as its sources.
  */
-import type { Difference, LevelReport } from "../diff/types.ts";
+import type { Difference, DiffPacket, LevelReport } from "../diff/types.ts";
 import type { ReportEntry } from "../replay/document.ts";
+import type { OtherPacket } from "../replay/protocol.ts";
 import { captureBytes } from "../report/capture.ts";
 import type { PacketRecord } from "../scenario/lab.ts";
 import { loadScenarioFiles } from "../scenario/load.ts";
+import { toHex } from "../wire/bytes.ts";
 import type { Compared } from "./diff.ts";
 
 export function diffEntries({ file, report, real, reference }: Compared): ReportEntry[] {
@@ -32,7 +34,7 @@ export function diffEntries({ file, report, real, reference }: Compared): Report
 
 const pcapng = (file: string): string => file.replace(/(\.ya?ml)?$/i, ".pcapng");
 
-/** The first difference of a level: as a vector with what both hooks made of it, else as its packets side by side. */
+/** The first difference of a level: as a vector with what both hooks made of it, else as its packet with the other beside it. */
 function differenceEntry(level: LevelReport, file: string): ReportEntry | undefined {
   const { first, vector, vectorReal } = level;
   if (first === undefined) return undefined;
@@ -42,19 +44,24 @@ function differenceEntry(level: LevelReport, file: string): ReportEntry | undefi
     const other = { name: "the real hook", text: vectorReal };
     return { ...entry, lab: "vector", source: { kind: "vector", file: "vector.jsonl", text: vector, other } };
   }
-  const packets = packetsOf(first);
-  if (packets.length === 0) return undefined;
-  const bytes = captureBytes(packets);
-  return { ...entry, lab: "difference", source: { kind: "capture", file: pcapng(file), bytes } };
+  // Of two packets the second stands beside the first; where there is one only, its interface says whose it is.
+  const { real, reference } = first;
+  const side = real === undefined ? "reference" : "real";
+  const packet = real ?? reference;
+  if (packet === undefined) return undefined;
+  const bytes = captureBytes([packetAt(first.where, side, packet)]);
+  const other = real && reference && otherPacket(first, reference);
+  return { ...entry, lab: "difference", source: { kind: "capture", file: pcapng(file), bytes, other } };
 }
 
-/** Each side on an interface of its own: `nat/eth1:real`, `nat/eth1:reference`. */
-function packetsOf({ where, input, real, reference }: Difference): PacketRecord[] {
+const otherPacket = ({ fields }: Difference, { frame }: DiffPacket): OtherPacket => ({
+  name: "the reference",
+  differences: fields.map((f) => `${f.layer} ${f.field}: ${f.real} here, ${f.reference} there`),
+  frame: toHex(frame),
+});
+
+/** On an interface of its side: `nat/eth1:real`. */
+function packetAt(where: string, side: "real" | "reference", { timeNs, frame }: DiffPacket): PacketRecord {
   const [host, rest = "host"] = where.split("/");
-  const nic = rest.split(" ")[0];
-  return Object.entries({ input, real, reference }).flatMap(([side, packet]) =>
-    packet === undefined
-      ? []
-      : [{ timeNs: packet.timeNs, host, nic: `${nic}:${side}`, direction: "in" as const, frame: packet.frame }],
-  );
+  return { timeNs, host, nic: `${rest.split(" ")[0]}:${side}`, direction: "out", frame };
 }

@@ -2,6 +2,7 @@
 import { LabError } from "../errors.ts";
 import type { PacketRecord } from "../scenario/lab.ts";
 import { REASON, REASONS, type ReasonName } from "../tables/reasons.ts";
+import { fromHex } from "../wire/bytes.ts";
 import { type Capture, type CapturedPacket, packetTimeNs } from "../wire/capture-types.ts";
 import { readCapture } from "../wire/pcap-reader.ts";
 import { LINKTYPE_ETHERNET } from "../wire/pcapng-format.ts";
@@ -9,11 +10,12 @@ import { breather, type RecordOptions } from "./breath.ts";
 import { BudgetWatch } from "./budget.ts";
 import { blankEvent, EventLog, KIND, SIDE_IN, SIDE_OUT, VERDICTS } from "./event-log.ts";
 import { Journal } from "./journal.ts";
-import type { CaptureSource } from "./protocol.ts";
+import type { CaptureSource, OtherPacket } from "./protocol.ts";
 import { readSource } from "./record.ts";
 import { Recording } from "./recording.ts";
 import { Sightings } from "./sightings.ts";
 import { topologyView } from "./topology-view.ts";
+import type { OtherSide } from "./types.ts";
 
 /** Packets from one look at the clock to the next. */
 const PAUSE_PACKETS = 256;
@@ -111,9 +113,18 @@ export async function recordCapture(source: CaptureSource, options: RecordOption
     topology: scenario?.topology,
     topologyView: scenario && topologyView(scenario.topology),
     report: source.report,
+    others: source.other && new Map([[0, otherSide(source.other)]]),
     noDecisions: true,
   });
 }
+
+const otherSide = ({ name, differences, frame }: OtherPacket): OtherSide => ({
+  name,
+  verdict: "differs",
+  reason: "",
+  differences,
+  frame: fromHex(frame),
+});
 
 /** Makes an event of every packet, and one of what a hook said of it. */
 async function logPackets(capture: Capture, log: EventLog, breathe: () => Promise<void>): Promise<void> {

@@ -30,6 +30,16 @@ export interface CaptureSource {
   scenario?: { file: string; text: string; topologies: Record<string, string> };
   /** What the run came to. */
   report?: RunReport;
+  /** What stands in another's place of the first packet: the reference's, in a difference. */
+  other?: OtherPacket;
+}
+
+export interface OtherPacket {
+  name: string;
+  /** What differs, in words. */
+  differences: string[];
+  /** The frame as hex. */
+  frame: string;
 }
 
 /** A packet vector or counterexample: one line of docs/vectors.md. Its packets go through the reference's hooks. */
