@@ -82,6 +82,7 @@ export class Recording {
       ...parts.about,
       topology: parts.topologyView,
       steps: stepViews(report?.steps ?? [], log),
+      differs: [...(parts.others ?? [])].flatMap(([at, { differences }]) => (differences.length > 0 ? [at] : [])),
       report,
       events: log.length,
       kinds,

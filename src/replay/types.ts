@@ -189,6 +189,8 @@ export interface OtherSide {
   frame?: Uint8Array;
   /** What differs from the reference, in words; empty: nothing. */
   differences: string[];
+  /** From the reference's frame to this one, where both let one out. */
+  diff?: FrameDiff;
 }
 
 /** `new`, `changed`: since the event before. */
@@ -324,6 +326,8 @@ export interface RecordingInfo {
   bytes: number;
   /** What the what-if changes did, one sentence each. */
   changes: string[];
+  /** Of vectors: the events of which another data path made something else. */
+  differs: number[];
   truncated?: Truncation;
 }
 

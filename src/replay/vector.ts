@@ -7,6 +7,7 @@ import { REASON, REASON_NAMES, TC_ACT_REDIRECT, TC_ACT_SHOT } from "../tables/re
 import { bytesEqual, fromHex } from "../wire/bytes.ts";
 import { blankEvent, EventLog, KIND, SIDE_IN, SIDE_OUT, VERDICTS } from "./event-log.ts";
 import { Journal } from "./journal.ts";
+import { frameDiff } from "./packet.ts";
 import type { VectorSource } from "./protocol.ts";
 import { Recording } from "./recording.ts";
 import { TableWriter } from "./table-writer.ts";
@@ -132,6 +133,7 @@ function compare(name: string, r: Result, verdict: string, reason: number, out: 
   if (!same) differences.push(frameDifference(out, r.out));
   const side: OtherSide = { name, verdict: r.verdict, reason: r.reason, differences };
   if (r.out !== undefined) side.frame = r.out;
+  if (r.out !== undefined && out !== undefined) side.diff = frameDiff(out, r.out);
   return side;
 }
 
