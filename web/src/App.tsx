@@ -7,7 +7,7 @@ import { Chooser } from "./panels/Chooser.tsx";
 import { Decision } from "./panels/Decision.tsx";
 import { EventList } from "./panels/EventList.tsx";
 import { Help, helpOpen } from "./panels/Help.tsx";
-import { Network } from "./panels/Network.tsx";
+import { hasTopology, Network } from "./panels/Network.tsx";
 import { Packet } from "./panels/Packet.tsx";
 import { SameRun } from "./panels/SameRun.tsx";
 import { SourceDialog } from "./panels/SourceDialog.tsx";
@@ -15,7 +15,7 @@ import { Steps } from "./panels/Steps.tsx";
 import { Tables } from "./panels/Tables.tsx";
 import { Timeline } from "./panels/Timeline.tsx";
 import { Toolbar } from "./panels/Toolbar.tsx";
-import { reportDocument } from "./start.ts";
+import { labWords, reportDocument, reportEntry, statusWords } from "./report.ts";
 import * as store from "./store.ts";
 import { count, plural, seconds } from "./ui/format.ts";
 import { Tabs } from "./ui/Tabs.tsx";
@@ -48,7 +48,8 @@ export function App() {
 function Header() {
   const info = store.info.value;
   const open = store.phase.value !== "choosing" && store.phase.value !== "starting";
-  const status = info?.report?.status;
+  const entry = reportEntry();
+  const status = entry?.status ?? info?.report?.status;
   return (
     <header class="top">
       <button type="button" class="brand plain" onClick={store.close} title="All scenarios" data-testid="home">
@@ -63,9 +64,10 @@ function Header() {
           <h1 data-testid="title">{info.title}</h1>
           {status ? (
             <span class={`tag ${status === "failed" ? "drop" : "pass"}`} data-testid="status">
-              {status === "failed" ? "✕ failed" : "✓ passed"}
+              {statusWords(status)}
             </span>
           ) : null}
+          {entry ? <span class="muted small">{labWords(entry)}</span> : null}
         </div>
       ) : (
         <span class="grow" />
@@ -120,7 +122,7 @@ function Picker() {
       {report
         ? report.entries.map((e, i) => (
             <option key={`${e.lab} ${e.title}`} value={String(i)}>
-              {`${e.status === "failed" ? "✕" : "✓"} ${e.title}`}
+              {`${e.status === "failed" ? "✕" : "✓"} ${e.lab}: ${e.title}`}
             </option>
           ))
         : groups.map((g) => (
@@ -140,6 +142,8 @@ function Picker() {
 
 function Workspace() {
   const failed = store.phase.value === "failed";
+  const drawn = failed || hasTopology();
+  const phone = !drawn && store.phoneTab.value === "network" ? "detail" : store.phoneTab.value;
   return (
     <>
       {failed ? null : (
@@ -151,7 +155,7 @@ function Workspace() {
           </section>
         </>
       )}
-      <main class={`panels phone-${store.phoneTab.value} side-${store.sideTab.value}`} id="main">
+      <main class={`panels phone-${phone} side-${store.sideTab.value}${drawn ? "" : " no-network"}`} id="main">
         <Side />
         {failed ? (
           <section class="panel failed-panel" aria-label="Error">
@@ -159,7 +163,7 @@ function Workspace() {
           </section>
         ) : (
           <>
-            <Network />
+            {drawn ? <Network /> : null}
             <EventList />
             <Detail />
           </>
@@ -178,7 +182,7 @@ function Alerts() {
   const first = failed[0];
   const check = first?.checks.find((c) => !c.ok);
   const failure = first?.failures[0];
-  const entry = reportDocument.value?.entries.find((e) => e.source === store.source.value);
+  const entry = reportEntry();
   return (
     <>
       <SameRun />
@@ -192,6 +196,17 @@ function Alerts() {
           This page's run of the scenario came to something else than the report says ({entry.report.status},{" "}
           {plural(entry.report.counts.packets, "packet")}): it was written by another version of guelab.
         </p>
+      ) : null}
+      {info?.source === "vector" && info.differs.length > 0 ? (
+        <div class="banner bad" role="alert" data-testid="differs-banner">
+          <span>
+            ✕ Two data paths differ on {plural(info.differs.length, "packet")}
+            {info.description ? <>: {info.description}</> : null}
+          </span>
+          <button type="button" onClick={() => void store.select(info.differs[0])}>
+            Go there
+          </button>
+        </div>
       ) : null}
       {report?.error ? (
         <p class="banner bad" role="alert">
@@ -227,6 +242,9 @@ function sameOutcome(a: RunReport, b: RunReport): boolean {
   return a.status === b.status && a.timeNs === b.timeNs && a.counts.checks === b.counts.checks && packets;
 }
 
+/** Lessons are for learning, not for a report of what went wrong. */
+const sideTabs = (): typeof SIDE => (reportDocument.value ? SIDE.filter((t) => t.id !== "lessons") : SIDE);
+
 const SIDE: readonly { id: store.SideTab; label: string }[] = [
   { id: "steps", label: "Steps" },
   { id: "whatif", label: "What if" },
@@ -236,7 +254,7 @@ const SIDE: readonly { id: store.SideTab; label: string }[] = [
 function Side() {
   return (
     <section class="panel side" aria-label="Scenario">
-      <Tabs label="Scenario" tabs={SIDE} selected={store.sideTab}>
+      <Tabs label="Scenario" tabs={sideTabs()} selected={store.sideTab}>
         {store.sideTab.value === "lessons" ? <Lessons /> : store.sideTab.value === "whatif" ? <WhatIf /> : <Steps />}
       </Tabs>
     </section>
@@ -276,7 +294,7 @@ const PHONE: readonly { id: store.PhoneTab; label: string }[] = [
 function PhoneTabs() {
   return (
     <nav class="phone-tabs" aria-label="Panels">
-      {PHONE.map((t) => (
+      {PHONE.filter((t) => t.id !== "network" || hasTopology() || store.phase.value === "failed").map((t) => (
         <Pick key={t.id} tab={t} selected={store.phoneTab} />
       ))}
     </nav>

@@ -1,4 +1,5 @@
 /** The source of the data path, the reference's and the C programs': the files that checks lead to, bundled as text. */
+/// <reference types="vite/types/importMeta.d.ts" />
 
 const bundled: Record<string, string> = import.meta.glob(
   [

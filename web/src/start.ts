@@ -2,17 +2,14 @@
  * What the page opens when it is loaded: the document of a report, else the state in the address (a shared link), else
  * what `guelab serve SCENARIO` was given; else nothing, and the reader chooses from the catalogue.
  */
-import { signal } from "@preact/signals";
 import { DOCUMENT_ID, type ReportDocument } from "../../src/replay/document.ts";
 import type { OpenSource } from "../../src/replay/protocol.ts";
 import { decodeShare, isShare } from "../../src/replay/share.ts";
 import type { ErrorView } from "../../src/replay/types.ts";
 import { topologies } from "./catalogue.ts";
 import { lessons, openLesson } from "./lessons/Lessons.tsx";
+import { reportDocument } from "./report.ts";
 import * as store from "./store.ts";
-
-/** The report that this page is; undefined in the page of `guelab serve`. */
-export const reportDocument = signal<ReportDocument | undefined>(undefined);
 
 /** Where `guelab serve` gives the source that it was called with. */
 const SERVED = "api/scenario";

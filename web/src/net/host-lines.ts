@@ -7,20 +7,28 @@ export interface HostLine {
   text: string;
 }
 
-/** Lines of a box, and characters that fit into one. */
-const LINES = 3;
-const CHARS = { address: 18, state: 20 } as const;
+/** Width of a character, of all that stands beside the lines, and the height that the name and the chips leave, px. */
+const CHAR = { address: 6.8, state: 5.4 } as const;
+const PADDING = 14;
+const TAKEN = 34;
+const LINE = 15;
 
 /** `lines` are as many as fit; `all` is everything that the host's state comes to, one sentence each. */
-export function hostLines(host: HostView, state: HostState | undefined): { lines: HostLine[]; all: string[] } {
+export function hostLines(
+  host: HostView,
+  state: HostState | undefined,
+  box: { w: number; h: number },
+): { lines: HostLine[]; all: string[] } {
   const all = stateWords(state);
+  const most = Math.floor((box.h - TAKEN) / LINE);
+  const chars = (kind: HostLine["kind"]): number => Math.floor((box.w - PADDING) / CHAR[kind]);
   const wrapped: HostLine[] = [
-    ...wrap([...host.loopback, ...host.nics.map((n) => n.addr)], " ", "address"),
-    ...wrap(all, " · ", "state"),
+    ...wrap([...host.loopback, ...host.nics.map((n) => n.addr)], " ", "address", chars("address")),
+    ...wrap(all, " · ", "state", chars("state")),
   ];
-  const lines = wrapped.slice(0, LINES);
-  if (wrapped.length > LINES) lines[LINES - 1] = cut(lines[LINES - 1], true);
-  return { lines: lines.map((l) => cut(l)), all };
+  const lines = wrapped.slice(0, most);
+  if (wrapped.length > most) lines[most - 1].text += " …";
+  return { lines: lines.map((l) => ({ ...l, text: cut(l.text, chars(l.kind)) })), all };
 }
 
 function stateWords(state: HostState | undefined): string[] {
@@ -38,18 +46,14 @@ function stateWords(state: HostState | undefined): string[] {
 }
 
 /** As many words on a line as fit. */
-function wrap(words: readonly string[], between: string, kind: HostLine["kind"]): HostLine[] {
+function wrap(words: readonly string[], between: string, kind: HostLine["kind"], most: number): HostLine[] {
   const out: HostLine[] = [];
   for (const word of words) {
     const last = out.at(-1);
-    if (last && last.text.length + between.length + word.length <= CHARS[kind]) last.text += between + word;
+    if (last && last.text.length + between.length + word.length <= most) last.text += between + word;
     else out.push({ kind, text: word });
   }
   return out;
 }
 
-function cut(line: HostLine, more = false): HostLine {
-  const most = CHARS[line.kind];
-  const text = more ? `${line.text} …` : line.text;
-  return text.length <= most ? { ...line, text } : { ...line, text: `${text.slice(0, most - 1)}…` };
-}
+const cut = (text: string, most: number): string => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);

@@ -38,7 +38,7 @@ export interface Layout {
   height: number;
   /** True where levels grow to the right. */
   wide: boolean;
-  /** Boxes one above the other, at most. */
+  /** Boxes beside each other across the main axis, at most. */
   rows: number;
   hosts: Map<string, HostPlace>;
   networks: Map<string, Box>;
@@ -46,16 +46,17 @@ export interface Layout {
   hidden: Map<string, number>;
 }
 
-const HOST_W = 140;
+/** Boxes side by side on a narrow screen are as wide as they can be, within these. */
+const HOST_W = { narrowest: 108, widest: 140 } as const;
 /** Where levels grow downwards cables leave at the lower edge, so that what stands there needs a line of its own. */
-const HOST_H = { wide: 80, narrow: 98 } as const;
+const HOST_H = { wide: 80, narrow: 112 } as const;
 const BAR = 10;
 /** As short as a numbered badge allows, and as long as is of use. */
-const CABLE = { shortest: 20, longest: 46 } as const;
+const CABLE = { shortest: 24, longest: 46 } as const;
 const GAP = 14;
 const MARGIN = 8;
 /** Room for the name of a network below its bar. */
-const LABEL = 14;
+const LABEL = 19;
 /** Hosts of one side of a network that are drawn without being asked for; in a large topology there are fewer. */
 const MAX_SIDE = 8;
 const MANY_HOSTS = 40;
@@ -76,28 +77,40 @@ interface NetNode {
 }
 
 /**
- * `shown` hosts are always drawn, however many there are. Cables are as short as it takes to fit `room` along the main
- * axis without making everything smaller.
+ * `shown` hosts are always drawn, however many there are. Cables are as short, and boxes side by side as narrow, as it takes
+ * to fit `room` (px) without making everything smaller.
  */
 export function layoutTopology(
   input: LayoutInput,
   wide: boolean,
   shown: ReadonlySet<string> = new Set(),
-  room = Number.POSITIVE_INFINITY,
+  room: { width: number; height: number } = { width: Number.POSITIVE_INFINITY, height: Number.POSITIVE_INFINITY },
 ): Layout {
   const { shortest, longest } = CABLE;
-  const long = place(input, wide, shown, longest);
-  const along = (l: Layout): number => (wide ? l.width : l.height);
-  if (along(long) <= room) return long;
-  const short = place(input, wide, shown, shortest);
-  if (along(short) >= room) return short;
-  const share = (room - along(short)) / (along(long) - along(short));
-  return place(input, wide, shown, shortest + Math.floor((longest - shortest) * share));
+  const along = ({ width, height }: { width: number; height: number }): number => (wide ? width : height);
+  let hostWidth: number = HOST_W.widest;
+  let long = place(input, wide, shown, longest, hostWidth);
+  if (!wide && long.width > room.width) {
+    const over = (long.width - room.width) / Math.max(1, long.rows);
+    hostWidth = Math.max(HOST_W.narrowest, Math.floor(hostWidth - over));
+    long = place(input, wide, shown, longest, hostWidth);
+  }
+  if (along(long) <= along(room)) return long;
+  const short = place(input, wide, shown, shortest, hostWidth);
+  if (along(short) >= along(room)) return short;
+  const share = (along(room) - along(short)) / (along(long) - along(short));
+  return place(input, wide, shown, shortest + Math.floor((longest - shortest) * share), hostWidth);
 }
 
-function place(input: LayoutInput, wide: boolean, shown: ReadonlySet<string>, cable: number): Layout {
-  const cross = wide ? HOST_H.wide : HOST_W;
-  const main = wide ? HOST_W : HOST_H.narrow;
+function place(
+  input: LayoutInput,
+  wide: boolean,
+  shown: ReadonlySet<string>,
+  cable: number,
+  hostWidth: number,
+): Layout {
+  const cross = wide ? HOST_H.wide : hostWidth;
+  const main = wide ? hostWidth : HOST_H.narrow;
   const byName = new Map(input.hosts.map((h) => [h.name, h]));
   const networks = new Map(input.networks.map((n) => [n.name, n]));
   const hidden = new Map<string, number>();
@@ -178,7 +191,7 @@ function place(input: LayoutInput, wide: boolean, shown: ReadonlySet<string>, ca
     // The names of the networks stand below their bars.
     height: wide ? crossEnd + LABEL : mainEnd,
     wide,
-    rows: Math.floor((crossEnd - MARGIN) / (cross + GAP)),
+    rows: Math.round((crossEnd - 2 * MARGIN + GAP) / (cross + GAP)),
     hosts: new Map(),
     networks: new Map(bars.map((b) => [b.name, box(b.m, b.c - 4, BAR, b.span + 8)])),
     hidden,

@@ -2,8 +2,9 @@
 import { useState } from "preact/hooks";
 import { catalogue, catalogueSource } from "../catalogue.ts";
 import { isDone, lessons, startLesson } from "../lessons/Lessons.tsx";
-import { reportDocument } from "../start.ts";
+import { labWords, reportDocument, statusWords } from "../report.ts";
 import * as store from "../store.ts";
+import { plural } from "../ui/format.ts";
 
 export function Chooser() {
   const report = reportDocument.value;
@@ -12,18 +13,17 @@ export function Chooser() {
       <main class="chooser" id="main">
         <h1>{report.command}</h1>
         <p class="muted">
-          {report.entries.length} runs, {report.entries.filter((e) => e.status === "failed").length} failed
+          {plural(report.entries.length, "entry", "entries")},{" "}
+          {report.entries.filter((e) => e.status === "failed").length} of them not as they should be
         </p>
         <ul class="cards" data-testid="entries">
           {report.entries.map((e) => (
             <li key={`${e.lab} ${e.title} ${e.source.file}`}>
               <button type="button" class="card" onClick={() => void store.open(e.source)}>
-                <span class={`tag ${e.status === "failed" ? "drop" : "pass"}`}>
-                  {e.status === "failed" ? "✕ failed" : "✓ passed"}
-                </span>
+                <span class={`tag ${e.status === "failed" ? "drop" : "pass"}`}>{statusWords(e.status)}</span>
                 <b>{e.title}</b>
                 <span class="muted small">
-                  {e.lab}, {e.source.file}
+                  {labWords(e)}, {e.source.file}
                 </span>
               </button>
             </li>

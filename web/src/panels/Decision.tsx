@@ -10,6 +10,7 @@ import type {
   OtherSide,
   RowChange,
 } from "../../../src/replay/types.ts";
+import { REASONS, type ReasonName } from "../../../src/tables/reasons.ts";
 import * as store from "../store.ts";
 import { HexView, type Mark } from "./HexView.tsx";
 import { openCode } from "./SourceDialog.tsx";
@@ -24,6 +25,7 @@ export function Decision() {
   return (
     <div class="decision" data-testid="decision" data-index={e.index}>
       <Headline event={e} />
+      {e.other ? <Other event={e} other={e.other} /> : null}
       {e.packet && e.after && e.diff ? <Strips before={e.packet} after={e.after} diff={e.diff} /> : null}
       {e.stepView ? <StepDetail step={e.stepView} /> : null}
       {e.decision ? <Checks decision={e.decision} onLight={light} /> : null}
@@ -34,7 +36,6 @@ export function Decision() {
           <code class="block">{e.flow}</code>
         </section>
       ) : null}
-      {e.other ? <Other other={e.other} /> : null}
       <Rows rows={e.rows} />
     </div>
   );
@@ -70,6 +71,10 @@ function Headline({ event: e }: { event: EventDetail }) {
       {e.decision ? (
         <p>
           {sentence(e.decision.text)} <code data-testid="reason">{e.decision.reason}</code>
+        </p>
+      ) : e.reason && e.reason in REASONS ? (
+        <p>
+          {sentence(REASONS[e.reason as ReasonName].text)} <code data-testid="reason">{e.reason}</code>
         </p>
       ) : e.reason ? (
         <p data-testid="reason">{sentence(e.reason)}</p>
@@ -319,23 +324,67 @@ function Rows({ rows }: { rows: readonly RowChange[] }) {
   );
 }
 
-function Other({ other }: { other: OtherSide }) {
+/** What two data paths made of one packet, side by side: outcome, the fields and the bytes in which they differ. */
+function Other({ event: e, other }: { event: EventDetail; other: OtherSide }) {
+  const marks = useMemo(() => (other.diff ? marksOf(other.diff) : undefined), [other.diff]);
+  const differs = other.differences.length > 0;
+  const reason = e.decision?.reason ?? e.reason ?? "";
+  const verdict = e.verdict === "consumed" ? "drop" : (e.verdict ?? "");
+  const here = e.after?.frame ?? (e.verdict === "drop" || e.verdict === "consumed" ? undefined : e.packet?.frame);
   return (
-    <section class="part" data-testid="other-side">
-      <h3>The same packet in {other.name}</h3>
-      <p>
-        <span class="tag">{other.verdict}</span> <code>{other.reason}</code>
-      </p>
-      {other.differences.length > 0 ? (
+    <section class="part other" aria-label="Two data paths" data-testid="other-side">
+      <h3>{differs ? "✕ Two data paths differ on this packet" : "✓ Two data paths agree on this packet"}</h3>
+      {differs ? (
         <ul class="alert">
           {other.differences.map((d) => (
             <li key={d}>{d}</li>
           ))}
         </ul>
-      ) : (
-        <p class="muted">No difference.</p>
-      )}
-      {other.frame ? <HexView label={`Bytes from ${other.name}`} bytes={other.frame} /> : null}
+      ) : null}
+      <table class="grid small sides">
+        <thead>
+          <tr>
+            <td />
+            <th scope="col">the reference (here)</th>
+            <th scope="col">{other.name} (there)</th>
+          </tr>
+        </thead>
+        <tbody>
+          <Side name="verdict" here={verdict} there={other.verdict} />
+          <Side name="reason" here={reason} there={other.reason} />
+          <Side name="length" here={lengthOf(here)} there={lengthOf(other.frame)} />
+          {other.diff?.fields.map((f) => (
+            <Side key={`${f.layer} ${f.field}`} name={`${f.layer} ${f.field}`} here={f.before} there={f.after} />
+          ))}
+        </tbody>
+      </table>
+      {differs && here ? (
+        <>
+          <h3>
+            From the reference <span class="muted">what is not the same is marked</span>
+          </h3>
+          <HexView label="Bytes from the reference" bytes={here} marks={marks?.before} />
+        </>
+      ) : null}
+      {differs && other.frame ? (
+        <>
+          <h3>From {other.name}</h3>
+          <HexView label={`Bytes from ${other.name}`} bytes={other.frame} marks={marks?.after} testid="hex-other" />
+        </>
+      ) : null}
     </section>
+  );
+}
+
+const lengthOf = (frame: Uint8Array | undefined): string => (frame ? `${frame.length} bytes` : "no frame came out");
+
+function Side({ name, here, there }: { name: string; here: string; there: string }) {
+  const same = here === there;
+  return (
+    <tr data-differs={same ? undefined : name}>
+      <th scope="row">{name}</th>
+      <td class="mono">{here}</td>
+      <td class="mono">{same ? there : <ins>{there}</ins>}</td>
+    </tr>
   );
 }

@@ -7,6 +7,9 @@ import { type Box, type HostPlace, type Layout, layoutTopology } from "../net/la
 import * as store from "../store.ts";
 import { useSize } from "../ui/size.ts";
 
+/** A capture or a vector may have none to draw: the list has the room then. */
+export const hasTopology = (): boolean => store.info.value?.topology !== undefined;
+
 export function Network() {
   const [ref, size] = useSize<HTMLDivElement>();
   const topology = store.info.value?.topology;
@@ -28,12 +31,11 @@ export function Network() {
 function Drawing(props: { topology: TopologyView; rows: readonly EventRow[]; width: number; height: number }) {
   const { topology, rows, width, height } = props;
   const wide = width === 0 || width > height * 1.05;
-  const room = (wide ? width : height) || undefined;
   const here = store.event.value?.host ?? "";
   const involved = useMemo(() => [...new Set([here, ...rows.map((r) => r.host)])].sort().join(" "), [rows, here]);
   const layout = useMemo(
-    () => layoutTopology(topology, wide, new Set(involved.split(" ")), room),
-    [topology, wide, involved, room],
+    () => layoutTopology(topology, wide, new Set(involved.split(" ")), width > 0 ? { width, height } : undefined),
+    [topology, wide, involved, width, height],
   );
   const segments = useMemo(() => journeySegments(layout, rows), [layout, rows]);
   const actions = useMemo(() => journeyActions(rows), [rows]);
@@ -127,7 +129,7 @@ function NetLabel(props: { net: TopologyView["networks"][number]; bar: Box; layo
   const more = hidden ? ` + ${hidden} hosts` : "";
   if (layout.wide)
     return (
-      <text class="net-label" x={bar.x + bar.w / 2} y={bar.y + bar.h + 13} text-anchor="middle">
+      <text class="net-label" x={bar.x + bar.w / 2} y={bar.y + bar.h + 18} text-anchor="middle">
         {`${net.name} ${net.subnet}${more}`}
       </text>
     );
@@ -193,7 +195,7 @@ function HostBox(props: {
   dropped: boolean;
 }) {
   const { host, place, actions, at } = props;
-  const { lines, all } = hostLines(host, props.state);
+  const { lines, all } = hostLines(host, props.state, place);
   const title = [
     `${host.name}, ${ROLE[host.role]}`,
     ...host.nics.map((n) => `${n.name} ${n.addr}/${n.prefix} mtu ${n.mtu}`),
@@ -235,7 +237,7 @@ function HostBox(props: {
           class={props.current === nic ? "nic on" : "nic"}
           cx={p.at.x - place.x}
           cy={p.at.y - place.y}
-          r={props.current === nic ? 6 : 3.5}
+          r={props.current === nic ? 5.5 : 3.5}
         >
           <title>{nic}</title>
         </circle>
@@ -291,7 +293,7 @@ function Legend({ rows }: { rows: readonly EventRow[] }) {
           </span>
           <span class="key-line">plain</span>
           <span class="key-tube">in the tunnel</span>
-          <span class="key-ahead">still ahead</span>
+          <span class="key-ahead">ahead</span>
         </>
       ) : (
         <span class="muted">No packet at this moment: step on, or choose one in the list.</span>

@@ -1,7 +1,7 @@
 /** In a report: points out when this page's run of the sources came to something else than what the report says. */
 import { useMemo } from "preact/hooks";
 import { reportDifference } from "../../../src/replay/document.ts";
-import { reportDocument } from "../start.ts";
+import { reportDocument } from "../report.ts";
 import * as store from "../store.ts";
 
 export function SameRun() {

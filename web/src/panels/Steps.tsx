@@ -126,7 +126,6 @@ export function StepDetail({ step: s }: { step: StepView }) {
           {s.refused ? `, refused as expected (${s.refused})` : ""}
         </span>
       </p>
-      {s.command ? <code class="block">{s.command}</code> : null}
       <Failures checks={s.checks} failures={s.failures} />
       {s.output.length > 0 ? (
         <>
