@@ -3,7 +3,8 @@
  * nothing is left behind and nothing of the machine's own namespace is touched.
  */
 import { randomBytes } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../../src/ebpf/exec.ts";
@@ -125,8 +126,8 @@ describeNetns("the netns lab", () => {
     const scenario = join(scenarios, "basic/01-node1.yaml");
 
     /** Starts a run and kills it as soon as `reached` holds. */
-    async function killWhen(p: string, signal: NodeJS.Signals, reached: () => boolean): Promise<void> {
-      const child = cli.start("run", "--lab", "netns", "--prefix", p, scenario);
+    async function killWhen(p: string, signal: NodeJS.Signals, reached: () => boolean, file = scenario): Promise<void> {
+      const child = cli.start("run", "--lab", "netns", "--prefix", p, file);
       const ended = new Promise((done) => child.on("close", done));
       while (!reached() && child.exitCode === null) await new Promise((next) => setTimeout(next, 1));
       child.kill(signal);
@@ -156,6 +157,20 @@ describeNetns("the netns lab", () => {
       const p = prefix("int");
       await killWhen(p, "SIGINT", () => leftOf(p).length > 7);
       expect(leftOf(p)).toEqual([]);
+    });
+
+    it("by SIGINT also between commands that wait for nothing", async () => {
+      const p = prefix("busy");
+      const dir = mkdtempSync(join(tmpdir(), "guelab-busy-"));
+      const many = "  - repeat: 1000\n    steps: [egw port_list, egw pfc_list]\n".repeat(4);
+      const steps = `  - egw pfc_start eth1 egw 9 9 5000 5010\n${many}`;
+      writeFileSync(join(dir, "busy.yaml"), `title: busy\ntopology: basic.cfg\nsteps:\n${steps}`);
+      try {
+        await killWhen(p, "SIGINT", () => leftOf(p).length > 7, join(dir, "busy.yaml"));
+        expect(leftOf(p)).toEqual([]);
+      } finally {
+        rmSync(dir, { recursive: true });
+      }
     });
 
     it("says what is missing, and exits with 2", () => {

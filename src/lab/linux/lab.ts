@@ -164,6 +164,8 @@ export class LinuxLab implements Lab {
     // Before counters are set back by it.
     this.drops();
     const result = await handler(this, command);
+    // Many commands wait for nothing; between them signals are heard, timers fire and servers answer.
+    await new Promise(setImmediate);
     for (const host of this.up?.hosts.values() ?? []) if (host.port.failure !== undefined) throw host.port.failure;
     if (this.watched?.failure !== undefined) throw this.watched.failure;
     return result;

@@ -17,6 +17,8 @@ import type { Handlers } from "./handler.ts";
 const THREE = { count: 3, size: 56, df: false, intervalMs: 200, timeoutMs: 1000 };
 /** A new network loses nothing: one request is enough. */
 const CHECK = { count: 1, size: 56, df: false, intervalMs: 0, timeoutMs: 2000 };
+/** Answers are waited for in turns: more at once would be late for each other. */
+const AT_ONCE = 64;
 
 export const TOPOLOGY: Handlers = {
   async topo_setup(lab, cmd) {
@@ -91,8 +93,11 @@ export async function pingProxies(world: World): Promise<string[]> {
   const pairs = [...world.hosts.values()].flatMap((host) =>
     [...world.topology.proxyIps.values()].map((daddr) => ({ host, daddr })),
   );
-  const results = await Promise.all(pairs.map(({ host, daddr }) => pingFrom(host.ns, daddr, CHECK)));
-  return pairs
-    .filter((_, i) => results[i].received === 0)
-    .map(({ host, daddr }) => `${formatIpv4(daddr)} from ${host.def.name}`);
+  const failed: typeof pairs = [];
+  for (let at = 0; at < pairs.length; at += AT_ONCE) {
+    const some = pairs.slice(at, at + AT_ONCE);
+    const results = await Promise.all(some.map(({ host, daddr }) => pingFrom(host.ns, daddr, CHECK)));
+    failed.push(...some.filter((_, i) => results[i].received === 0));
+  }
+  return failed.map(({ host, daddr }) => `${formatIpv4(daddr)} from ${host.def.name}`);
 }
