@@ -6,7 +6,7 @@ import type { EventDetail, HostState, Moment } from "./types.ts";
 /** Up to so many hosts all are told of; beyond, those of the packet's way. */
 const MANY_HOSTS = 40;
 /** Events of a journey that are given: more can be neither drawn nor followed. */
-const MAX_WAY = 200;
+const MAX_WAY = 100;
 
 export interface MomentWish {
   tables?: { host: string; most?: number };
@@ -15,6 +15,8 @@ export interface MomentWish {
 
 export function momentOf(recording: Recording, index: number, wish: MomentWish): Moment {
   const event = recording.event(index);
+  // A repetition holds thousands of steps, which are events of their own.
+  if (event.stepView !== undefined) event.stepView = { ...event.stepView, steps: [] };
   const moment: Moment = { event, hosts: hostsAt(recording, event) };
   if (wish.tables !== undefined) {
     const { hosts } = recording.journal;

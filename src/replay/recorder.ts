@@ -80,12 +80,20 @@ export class SimRecorder implements LabWatch, Tap {
       this.flushOutside();
       const { step } = event;
       log.currentStep = log.strings.add(step.id);
-      if (step.command !== undefined && this.world !== undefined) this.running.note(this.world.hosts, log.length);
+      if (step.command !== undefined) this.noteRunning(step.command);
       this.pushStep(SIDE_OUT, step.id, step.command ?? step.title, step.status === "failed", step.endNs);
       const dot = step.id.lastIndexOf(".");
       if (dot > 0) log.currentStep = log.strings.add(step.id.slice(0, dot));
     }
   };
+
+  /** A command starts and ends things on the hosts that it names: there may be a thousand others. */
+  private noteRunning(command: string): void {
+    for (const word of new Set(command.split(/\s+/))) {
+      const host = this.world?.hosts.get(word);
+      if (host !== undefined) this.running.note(word, host, this.log.length);
+    }
+  }
 
   onPacket(nic: Nic, direction: "in" | "out", skb: Skb): void {
     this.inner?.onPacket(nic, direction, skb);

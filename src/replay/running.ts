@@ -19,20 +19,18 @@ const same = (a: RunningView, b: RunningView): boolean =>
   a.services.join() === b.services.join() &&
   a.linuxTunnels.join() === b.linuxTunnels.join();
 
-/** Only commands start and end anything, so it is looked at when a command has ended. */
+/** Only commands start and end anything, so a host is looked at when a command that names it has ended. */
 export class RunningHistory {
   /** By host: what ran from an event on, in order. */
   private readonly hosts = new Map<string, { from: number; view: RunningView }[]>();
 
-  /** Looks at all hosts; what is new holds from event `index` on. */
-  note(hosts: ReadonlyMap<string, SimHost>, index: number): void {
-    for (const [name, host] of hosts) {
-      const view = running(host);
-      const history = this.hosts.get(name);
-      if (same(history?.at(-1)?.view ?? NOTHING, view ?? NOTHING)) continue;
-      if (history) history.push({ from: index, view: view ?? NOTHING });
-      else this.hosts.set(name, [{ from: index, view: view ?? NOTHING }]);
-    }
+  /** Looks at a host; what is new holds from event `index` on. */
+  note(name: string, host: SimHost, index: number): void {
+    const view = running(host) ?? NOTHING;
+    const history = this.hosts.get(name);
+    if (same(history?.at(-1)?.view ?? NOTHING, view)) return;
+    if (history) history.push({ from: index, view });
+    else this.hosts.set(name, [{ from: index, view }]);
   }
 
   /** What runs on a host right after an event. */
