@@ -1,6 +1,6 @@
 /** Compares a learner's answer with the run's, and says what a wrong one was instead, where that is known. */
 import { LabError } from "../errors.ts";
-import { evaluate, type Found } from "./evaluate.ts";
+import { evaluate, type Found, locate } from "./evaluate.ts";
 import type { LessonRun } from "./run.ts";
 import type { Question } from "./types.ts";
 
@@ -30,7 +30,7 @@ export async function checkAnswer(question: Question, given: string, run: Lesson
 
 /** The event that "show me" goes to. */
 export async function showFor(question: Question, run: LessonRun): Promise<Found> {
-  return evaluate(question.show ?? question.answer, run);
+  return locate(question.show ?? question.answer, run);
 }
 
 /** A right answer as a learner would type it. */

@@ -30,8 +30,18 @@ export interface Found {
 
 /** Throws LabError ERR_LESSON_VALUE when the run has no such thing, with the expression's place. */
 export async function evaluate(expression: Expression, run: LessonRun): Promise<Found> {
+  return inPlace(expression, () => new Evaluator(run).value(expression.node));
+}
+
+/** Where in the run an expression leads to: as `evaluate`, but an event needs no field. */
+export async function locate(expression: Expression, run: LessonRun): Promise<Found> {
+  return inPlace(expression, () => new Evaluator(run).place(expression.node));
+}
+
+/** Gives an error the expression's place. */
+async function inPlace(expression: Expression, work: () => Promise<Found>): Promise<Found> {
   try {
-    return await new Evaluator(run).value(expression.node);
+    return await work();
   } catch (err) {
     if (!(err instanceof LabError) || err.position) throw err;
     throw new LabError(err.code, err.message, { position: expression.position, hint: err.hint, cause: err.cause });
@@ -59,7 +69,7 @@ class Evaluator {
         return this.event(node);
       case "count": {
         const { from, to } = this.range(node.step);
-        const count = (await this.place(node.filter, to)) - (await this.place(node.filter, from - 1));
+        const count = (await this.upTo(node.filter, to)) - (await this.upTo(node.filter, from - 1));
         const first = count > 0 ? await this.run.navigate(from - 1, "next", node.filter) : undefined;
         return { value: count, text: String(count), event: first };
       }
@@ -104,11 +114,23 @@ class Evaluator {
   }
 
   /** How many of the events up to this one the filter lets through. */
-  private async place(filter: string, index: number): Promise<number> {
+  private async upTo(filter: string, index: number): Promise<number> {
     return index < 0 ? 0 : (await this.run.locate(filter, index)) + 1;
   }
 
+  async place(node: Node): Promise<Found> {
+    if (node.op !== "event" || node.path.length > 0 || node.slice) return this.value(node);
+    const index = await this.find(node);
+    return { value: index, text: String(index), event: index };
+  }
+
   private async event(node: EventExpression): Promise<Found> {
+    const index = await this.find(node);
+    return { ...fieldOf(await this.run.event(index), node), event: index };
+  }
+
+  /** Number of the event that an expression names. */
+  private async find(node: EventExpression): Promise<number> {
     const { from, to } = this.range(node.step);
     let index = node.which === "last" ? to + 1 : from - 1;
     for (let i = 0; i < node.n; i++) {
@@ -117,8 +139,7 @@ class Evaluator {
         return none(`no event of ${node.step ? `"${node.step}"` : "the run"} is number ${node.n} of: ${node.filter}`);
       index = next;
     }
-    const detail = await this.run.event(index);
-    return { ...fieldOf(detail, node), event: index };
+    return index;
   }
 
   private async row(node: Extract<Node, { op: "row" }>): Promise<Found> {

@@ -4,10 +4,12 @@ import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { lessonFiles, loadLesson } from "../../src/cli/lesson.ts";
 import { checkAnswer, rightAnswer, showFor } from "../../src/lesson/answer.ts";
-import { evaluate } from "../../src/lesson/evaluate.ts";
+import { evaluate, locate } from "../../src/lesson/evaluate.ts";
+import { parseExpression } from "../../src/lesson/expression.ts";
 import { openLessonRun } from "../../src/lesson/open.ts";
 import type { LessonRun } from "../../src/lesson/run.ts";
 import { type Question, questionsOf } from "../../src/lesson/types.ts";
+import { parseDisplayFilter } from "../../src/replay/filter.ts";
 import { loadScenarioFiles } from "../../src/scenario/load.ts";
 
 /** An answer of the right kind that is wrong whatever is asked. */
@@ -61,6 +63,14 @@ describe.each(lessonFiles().map((file) => [loadLesson(file).id, file]))("%s", (_
     if (question.answerKind === "choice") expect(question.options.map((o) => o.value)).toContain(right);
     const { event } = await showFor(question, run);
     if (event !== undefined) expect(event).toBeLessThan(run.info.events);
+  });
+
+  it("has links that lead to events of its run", async () => {
+    const text = lesson.parts.flatMap((p) => (p.kind === "prose" ? [p.markdown] : [])).join("\n");
+    for (const [, expression] of text.matchAll(/\(<show:([^>]+)>\)/g)) {
+      const parsed = parseExpression(expression, { file, line: 1, column: 1 }, parseDisplayFilter);
+      expect((await locate(parsed, run)).event, expression).toBeGreaterThan(0);
+    }
   });
 
   it("has no answer in its text that is not an expression", () => {

@@ -83,6 +83,13 @@ describeWeb("lessons", () => {
     const { page } = await browser.open(server.url);
     await start(page, lesson.id);
     await page.locator(`[data-testid="lesson"][data-lesson="${lesson.id}"]`).waitFor();
+    // Links in the text lead to where they say, and complain of nothing.
+    for (const link of await page.locator(".lesson .md button.link").all()) {
+      const before = await page.getByTestId("where").innerText();
+      await link.click();
+      await expect.poll(() => page.getByTestId("where").innerText()).not.toBe(before);
+      expect(await page.getByTestId("notice").innerText()).toBe("");
+    }
     const questions = questionsOf(lesson);
     expect(questions.length).toBeGreaterThan(0);
     for (const q of questions) {

@@ -2,7 +2,7 @@
 import { computed, signal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { showFor } from "../../../src/lesson/answer.ts";
-import { evaluate, type Found } from "../../../src/lesson/evaluate.ts";
+import { type Found, locate } from "../../../src/lesson/evaluate.ts";
 import { parseExpression } from "../../../src/lesson/expression.ts";
 import { readLesson } from "../../../src/lesson/markdown.ts";
 import { type Ask, type LessonRun, lessonRun } from "../../../src/lesson/run.ts";
@@ -133,7 +133,7 @@ function OneLesson({ of }: { of: Lesson }) {
   const done = questions.filter((q) => progress.value[of.id]?.[q.id] !== undefined).length;
   const show = (expression: string): void => {
     const parsed = parseExpression(expression, { file: of.file, line: 1, column: 1 }, parseDisplayFilter);
-    if (run.value) void goTo(evaluate(parsed, run.value));
+    if (run.value) void goTo(locate(parsed, run.value));
   };
   return (
     <article class="lesson" data-testid="lesson" data-lesson={of.id}>
