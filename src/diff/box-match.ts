@@ -4,13 +4,13 @@ import type { PacketRecord } from "../scenario/lab.ts";
 import { ARPOP_REQUEST, arpCheck, arpOper, arpSha, arpSpa, arpTpa } from "../wire/arp.ts";
 import { ETH_HLEN, ETH_P_ARP, ethSrc, ethType } from "../wire/ethernet.ts";
 import { ICMP_HLEN } from "../wire/icmp.ts";
-import { ipDaddr, ipHlen } from "../wire/ipv4.ts";
+import { ipDaddr, ipHlen, ipSaddr } from "../wire/ipv4.ts";
 import { cannotSend, localPacket, refusedPacket } from "./local.ts";
 import { diffPacket, fieldDifferences } from "./pair.ts";
 import type { PortAhead } from "./port-ahead.ts";
 import { IcmpBucket } from "./rate-limit.ts";
 import type { BoxRule, RuleCounter } from "./rules.ts";
-import { equalButId, equalBytes, flowOf, icmpErrorOf, isIpv4 } from "./same.ts";
+import { equalButId, equalBytes, flowOf, icmpErrorOf, isIgmp, isIpv4 } from "./same.ts";
 import type { Twin, TwinFrame, TwinNetwork } from "./twin.ts";
 import type { Difference } from "./types.ts";
 import type { CommandMark } from "./watch.ts";
@@ -18,7 +18,9 @@ import type { CommandMark } from "./watch.ts";
 /** What a capture of several NICs may lack at its end. */
 const EDGE_NS = 5_000_000;
 /** A box sends what it forwards and answers within this time, however busy the machine is. */
-const LATE_NS = 200_000_000;
+const LATE_NS = 1_000_000_000;
+/** 224.0.0.22 (RFC 3376 section 4.2.14). */
+const IGMP_ROUTERS = 0xe0000016;
 const PORT_UNREACHABLE = 0x0303;
 const FRAG_NEEDED = 0x0304;
 
@@ -140,6 +142,10 @@ export class BoxMatcher {
     const twin = this.net.twin(host);
     if (ethType(frame, 0) === ETH_P_ARP && this.isRequest(twin, nic, frame)) {
       this.rules.use("arp-request");
+      return;
+    }
+    if (isMembershipReport(twin, nic, frame)) {
+      this.rules.use("igmp-report");
       return;
     }
     if (this.sentRaw(packet)) {
@@ -299,6 +305,13 @@ export class BoxMatcher {
 function isLimited(m: TwinFrame): boolean {
   const error = m.own && !m.inward ? icmpErrorOf(m.frame) : -1;
   return error >= 0 && error !== FRAG_NEEDED;
+}
+
+/** An IGMP report as the kernel makes it: by an address of the NIC, to the group of all IGMPv3 routers. */
+function isMembershipReport(twin: Twin, nicName: string, frame: Uint8Array): boolean {
+  const nic = twin.host.nic(nicName);
+  if (nic === undefined || !isIgmp(frame) || ethSrc(frame, 0) !== nic.mac) return false;
+  return ipSaddr(frame, ETH_HLEN) === nic.addr && ipDaddr(frame, ETH_HLEN) === IGMP_ROUTERS;
 }
 
 /** Both are IPv4, or both the same other thing, of the same length. */

@@ -26,6 +26,7 @@ import {
 import { tcpCheck, tcpFlags, tcpHlen, tcpSeq } from "../wire/tcp.ts";
 import { UDP_HLEN, udpCheck, udpLength } from "../wire/udp.ts";
 import type { RuleCounter, ScenarioRule } from "./rules.ts";
+import { isIgmp } from "./same.ts";
 import { StreamBytes } from "./stream.ts";
 
 export interface Flow {
@@ -116,6 +117,10 @@ class NicFlows {
     const { rules } = this.ctx;
     if (ethType(p.frame, 0) === ETH_P_ARP) {
       rules.use("arp");
+      return;
+    }
+    if (isIgmp(p.frame)) {
+      rules.use("igmp");
       return;
     }
     rules.use("ip-header");

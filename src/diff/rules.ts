@@ -8,6 +8,8 @@ import type { RuleUse } from "./types.ts";
 export const BOX_RULES = {
   "arp-request":
     "When a host asks for a neighbour (RFC 826), and asks again, is its own timing. What it asks must be right: its own addresses, an address on that network.",
+  "igmp-report":
+    "A docker network's gateway says which multicast groups it is in (IGMPv3, RFC 3376 section 4.2), with its own addresses, to the routers' group; when is its own timing.",
   "local-packet":
     "A packet that a process of the host sent is an input: it enters the twin above IP, behind NAT of destinations. Its routing, NAT of sources, egress hook and MAC addresses are compared.",
   "raw-frame": "A frame that the scenario sends past the stack (`send`) is an input as it is.",
@@ -21,7 +23,7 @@ export const BOX_RULES = {
   "egress-refusal":
     "A capture shows egress behind the hook, so a packet that the hook turns into an ICMP error is known by the error's quote alone: the rest of its payload is taken as zeros. The error is compared.",
   "processor-order":
-    "Packets may overtake one another where several processors work (a process that moves to another takes its packets along); none by more than 200 ms.",
+    "Packets may overtake one another where several processors work (a process that moves to another takes its packets along); none by more than a second.",
   "link-down": "A frame that leaves while the link is down is lost before a capture sees it.",
   "command-moment":
     "A command takes some time to change a host, and a frame meanwhile meets the state before or after: the moment within the command that fits all frames is taken.",
@@ -32,6 +34,7 @@ export const BOX_RULES = {
 /** Scenario: what the two runs may do in their own way. */
 export const SCENARIO_RULES = {
   arp: "ARP is left out: when a host asks is its own timing.",
+  igmp: "Reports of multicast groups (IGMP) are left out, as ARP is: level b compares them.",
   "ip-header":
     "MAC addresses, IP ID, DF, TOS and TTL, and how much of a packet an ICMP error quotes, are no part of a flow: level b compares them.",
   "ephemeral-port":

@@ -29,6 +29,10 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 export const isIpv4 = (frame: Uint8Array): boolean =>
   frame.length >= ETH_HLEN && ethType(frame, 0) === ETH_P_IP && ipv4Check(frame, ETH_HLEN, frame.length);
 
+/** RFC 3376. */
+const IPPROTO_IGMP = 2;
+export const isIgmp = (frame: Uint8Array): boolean => isIpv4(frame) && ipProto(frame, ETH_HLEN) === IPPROTO_IGMP;
+
 /** Where the packet in a tunnel of this dialect begins; 0 where there is none. `at`: of the outer IPv4 header. */
 export function innerOffset(b: Uint8Array, at: number): number {
   const gue = at + IPV4_HLEN + UDP_HLEN;

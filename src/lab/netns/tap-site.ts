@@ -59,6 +59,8 @@ export class TapSite extends NetnsSite implements Watched {
   override remove(): void {
     this.net?.close();
     this.net = undefined;
+    // Of the next life nobody wants to see the checks.
+    this.recorder.recording = false;
     super.remove();
   }
 
