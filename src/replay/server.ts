@@ -15,8 +15,8 @@ import { applyWhatIf } from "./what-if.ts";
 
 /** Rows in one answer. */
 const MAX_ROWS = 1000;
-/** Frames prepared in one go: some milliseconds. */
-const WARM_FRAMES = 500;
+/** Frames prepared in one go: so little that nobody waits for it. */
+const WARM_FRAMES = 100;
 /** Time between two reports of progress, ms. */
 const PROGRESS_MS = 100;
 

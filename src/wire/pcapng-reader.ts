@@ -92,7 +92,9 @@ function eachOption(s: State, at: number, end: number, fn: (code: number, off: n
   }
 }
 
-const utf8 = (s: State, off: number, len: number): string => new TextDecoder().decode(s.r.b.subarray(off, off + len));
+/** Made once: a capture may have a comment at each packet. */
+const decoder = new TextDecoder();
+const utf8 = (s: State, off: number, len: number): string => decoder.decode(s.r.b.subarray(off, off + len));
 
 function readSection(s: State, at: number, end: number): void {
   if (end - at < 24) throw captureError(at, "section header block too short");
