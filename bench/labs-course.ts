@@ -20,7 +20,8 @@ export interface Course {
 }
 
 const tunnelTo = (proto: "udp" | "tcp", port: number): string[] => [
-  "egw pfc_start eth1 egw 11 11 5000 5010",
+  // Without translation: egw itself asks, and an ICMP error about its packets must name what it asked.
+  "egw pfc_start eth1 egw 9 9 5000 5010",
   "node1 pfc_start eth1 node1 9 8 6000 6010 10",
   `egw pfc_add eth1 1 100 5erv1ceP@55w0rd! 0 0 ${proto} 5.5.5.5 3100 1.1.1.1 ${port}`,
   `node1 pfc_add eth1 1 100 5erv1ceP@55w0rd! 172.1.0.3 5000 ${proto} 5.5.5.5 3100 1.1.1.1 ${port}`,

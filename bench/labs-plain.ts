@@ -165,7 +165,7 @@ export function plainDocker(topology: Topology, prefix: string, image: string): 
       `${at} ip -batch - <<'.'`,
       ...host.nics.map((nic) => `link set ${nic.name} gso_max_segs 1`),
       ...host.loopback.map((addr) => `address add ${formatIpv4(addr)}/32 dev lo`),
-      ...host.routes.map(routeLine),
+      ...host.routes.map((r) => routeLine(r).replace("add", "replace")),
       ".",
       ...(rules.length > 0 ? [`${at} iptables-restore --noflush <<'.'`, `${restoreInput(rules)}.`] : []),
     ];

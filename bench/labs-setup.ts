@@ -77,7 +77,7 @@ function plain(name: string, script: PlainScript): Times {
     const from = performance.now();
     const env = { ...process.env, PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin` };
     const { status, stderr } = spawnSync("sh", ["-s"], { input: lines, encoding: "utf8", env });
-    if (status !== 0) throw new LabError("ERR_BENCH", `${name}: ${stderr.trim().split("\n")[0]}`);
+    if (status !== 0) throw new LabError("ERR_BENCH", `${name}: ${stderr.trim().split("\n").slice(-2).join(": ")}`);
     return performance.now() - from;
   };
   const times: Times = {
