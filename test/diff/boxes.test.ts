@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { compareBoxes } from "../../src/diff/boxes.ts";
 import type { PacketRecord } from "../../src/scenario/lab.ts";
-import { rd16, wr16 } from "../../src/wire/bytes.ts";
-import { csumReplace16 } from "../../src/wire/checksum.ts";
+import { fromHex, rd16, toHex, wr16 } from "../../src/wire/bytes.ts";
+import { csumFold, csumReplace16 } from "../../src/wire/checksum.ts";
 import { ETH_HLEN, ETH_P_IP, ethType } from "../../src/wire/ethernet.ts";
 import { IPPROTO_ICMP, IPPROTO_UDP, ipProto } from "../../src/wire/ipv4.ts";
 import { summary } from "../../src/wire/summary.ts";
@@ -47,6 +47,28 @@ describe("boxes that do what their twins do", () => {
     };
     expect(compareBoxes(tampered(run, at, (f) => setId(f, 0x1234))).verdict).toBe("equal");
     expect(compareBoxes(tampered(run, at, (f) => void (f[18] ^= 1))).first?.where).toBe("egw/eth1");
+  });
+
+  it("lets a gateway report its multicast groups, by its own addresses alone", async () => {
+    const run = await record("basic/02-node2-behind-nat");
+    const arp = run.packets.find((p) => p.host.startsWith("gateway.") && p.direction === "out") as PacketRecord;
+    const reported = (change: (frame: Uint8Array) => void) => {
+      // IGMPv3 (RFC 3376 section 4.2): one group record, TTL 1, router alert.
+      const frame = fromHex(
+        `01005e000016${toHex(arp.frame, 6, 12)}0800460000280000400001020000ac010001e000001694040000220000000000000104000000e00000fb`,
+      );
+      change(frame);
+      let sum = 0;
+      for (let i = ETH_HLEN; i < ETH_HLEN + 24; i += 2) sum += rd16(frame, i);
+      wr16(frame, 24, csumFold(sum) ^ 0xffff);
+      const packet: PacketRecord = { ...arp, frame };
+      return compareBoxes({ ...run, packets: [...run.packets, { ...packet, timeNs: run.endNs }] });
+    };
+    const right = reported(() => {});
+    expect(right.verdict, told(right)).toBe("equal");
+    expect(right.rules.find((r) => r.name === "igmp-report")?.count).toBe(1);
+    expect(reported((f) => void (f[29] ^= 2)).verdict).toBe("different");
+    expect(reported((f) => void (f[11] ^= 2)).verdict).toBe("different");
   });
 });
 
