@@ -290,11 +290,19 @@ const PHONE: readonly { id: store.PhoneTab; label: string }[] = [
   { id: "side", label: "Scenario" },
 ];
 
+/** Where nothing runs there are the error and the text to mend. */
+const PHONE_FAILED: typeof PHONE = [
+  { id: "network", label: "Error" },
+  { id: "side", label: "Scenario" },
+];
+
 /** On a narrow screen one panel at a time; the rest of the page hides this row. */
 function PhoneTabs() {
+  const failed = store.phase.value === "failed";
+  const tabs = failed ? PHONE_FAILED : PHONE.filter((t) => t.id !== "network" || hasTopology());
   return (
     <nav class="phone-tabs" aria-label="Panels">
-      {PHONE.filter((t) => t.id !== "network" || hasTopology() || store.phase.value === "failed").map((t) => (
+      {tabs.map((t) => (
         <Pick key={t.id} tab={t} selected={store.phoneTab} />
       ))}
     </nav>
@@ -338,6 +346,13 @@ function Opening({ inPlace }: { inPlace: boolean }) {
   );
 }
 
+/** To the editor, which marks the place. */
+function mend(): void {
+  store.sideTab.value = "whatif";
+  store.phoneTab.value = "side";
+  requestAnimationFrame(() => document.querySelector<HTMLElement>(".editor [contenteditable]")?.focus());
+}
+
 function Failed() {
   const f = store.failure.value;
   const source = store.source.value;
@@ -360,6 +375,11 @@ function Failed() {
       ) : null}
       <p class="muted small">{f?.code}</p>
       <div class="group">
+        {store.scenario.value ? (
+          <button type="button" class="primary" data-testid="mend" onClick={mend}>
+            Mend it in the text
+          </button>
+        ) : null}
         <button type="button" onClick={store.close}>
           All scenarios
         </button>

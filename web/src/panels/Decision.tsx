@@ -57,6 +57,12 @@ const VERDICT: Record<string, { word: string; tone: string }> = {
   consumed: { word: "takes the ping", tone: "pass" },
 };
 
+/** The event in a few words, for those who hear the page. */
+export function headlineOf(e: EventDetail): string {
+  const verdict = VERDICT[e.verdict ?? ""]?.word.replace(/^\W+/, "");
+  return [PLACE[e.kind](e), verdict, e.decision?.text, e.summary].filter(Boolean).join(", ");
+}
+
 function Headline({ event: e }: { event: EventDetail }) {
   const verdict = VERDICT[e.verdict ?? ""];
   const delta = e.lengthAfter - e.length;

@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import type { StepView } from "../../../src/replay/types.ts";
 import * as store from "../store.ts";
 import { count, seconds } from "../ui/format.ts";
+import { headlineOf } from "./Decision.tsx";
 
 const PLAY_MS = 900;
 export const playing = signal(false);
@@ -78,7 +79,7 @@ export function Toolbar() {
         />
         <RunTo />
       </div>
-      <output class="where" data-testid="where">
+      <div class="where" data-testid="where">
         {e ? (
           <>
             <span>
@@ -87,6 +88,9 @@ export function Toolbar() {
             <span class="mono">{seconds(e.timeNs)} s</span>
           </>
         ) : null}
+      </div>
+      <output class="visually-hidden" data-testid="announce">
+        {e ? `Event ${at + 1}: ${headlineOf(e)}` : ""}
       </output>
     </div>
   );

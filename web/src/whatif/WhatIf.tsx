@@ -31,6 +31,7 @@ export function WhatIf() {
 function Changes() {
   const changes = draft.changes.value;
   const done = store.info.value?.changes ?? [];
+  if (changes.length === 0 && !draft.differs.value && store.info.value === undefined) return null;
   if (changes.length === 0 && !draft.differs.value)
     return <p class="muted">Change something, and the scenario runs again at once.</p>;
   return (
@@ -157,9 +158,11 @@ function Take() {
             </button>
           </>
         ) : null}
-        <button type="button" data-testid="download-pcapng" onClick={() => void tried(downloadPcapng())}>
-          Download the packets{store.filter.value ? " that the filter shows" : ""} (pcapng)
-        </button>
+        {store.info.value ? (
+          <button type="button" data-testid="download-pcapng" onClick={() => void tried(downloadPcapng())}>
+            Download the packets{store.filter.value ? " that the filter shows" : ""} (pcapng)
+          </button>
+        ) : null}
       </div>
     </section>
   );
