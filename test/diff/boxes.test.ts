@@ -56,7 +56,7 @@ describe("boxes that do what their twins do", () => {
       // IGMPv3 (RFC 3376 section 4.2): one group record, TTL 1, router alert.
       const frame = fromHex(
         `01005e000016${toHex(arp.frame, 6, 12)}0800460000280000400001020000ac010001e000001694040000220000000000000104000000e00000fb`,
-      );
+      ) as Uint8Array;
       change(frame);
       let sum = 0;
       for (let i = ETH_HLEN; i < ETH_HLEN + 24; i += 2) sum += rd16(frame, i);
