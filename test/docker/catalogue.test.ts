@@ -12,6 +12,8 @@ import { labObjects } from "../../src/lab/docker/leftovers.ts";
 import { formatReport } from "../../src/report/console.ts";
 import { loadScenario } from "../../src/scenario/load.ts";
 import { runScenario } from "../../src/scenario/runner.ts";
+import { expectDissected } from "../support/dissector.ts";
+import { hasTool } from "../support/tools.ts";
 import { describeDocker } from "./require.ts";
 
 const root = resolve(import.meta.dirname, "../../scenarios");
@@ -38,6 +40,7 @@ describeDocker("the catalogue in docker", () => {
     try {
       const report = await runScenario(scenario, lab);
       expect(report.status, `\n${formatReport(report, { detail: "failures" })}\n`).toBe("passed");
+      if (name === "basic/02-node2-behind-nat" && hasTool("tshark")) expectDissected(lab);
     } finally {
       await lab.close();
     }

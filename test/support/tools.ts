@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { it } from "vitest";
 import { requirement } from "./require.ts";
 
-function hasTool(name: string): boolean {
+/** Is the program on the PATH? */
+export function hasTool(name: string): boolean {
   return spawnSync("sh", ["-c", `command -v ${name}`]).status === 0;
 }
 
