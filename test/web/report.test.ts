@@ -120,6 +120,11 @@ describeWeb("a report from the disk", () => {
     await filter(page, "host == node2 and service == 200");
     await rows(page).first().click();
     await page.getByTestId("detail").getByText("172.2.0.3").first().waitFor();
+    // Its steps lead to what was seen while they ran.
+    await filter(page, "");
+    const step = page.getByTestId("steps").getByRole("button", { name: /client curl/ });
+    await step.click();
+    await expect.poll(() => step.getAttribute("aria-current")).toBe("step");
   });
 
   it("of a difference shows the packet with both sides", async () => {
@@ -147,7 +152,42 @@ describeWeb("a report from the disk", () => {
     await other.getByText("DROP_HELPER").first().waitFor();
     expect(await other.innerText()).toContain("eBPF programs");
     expect(await other.getByRole("listitem").count()).toBeGreaterThan(0);
+    const differing = other.locator("tr[data-differs]");
+    expect(await differing.evaluateAll((all) => all.map((tr) => tr.getAttribute("data-differs")))).toEqual([
+      "verdict",
+      "reason",
+      "length",
+    ]);
+    await page.getByTestId("differs-banner").getByText("differ on 1 packet").waitFor();
+    await page.getByTestId("status").getByText("differs").waitFor();
     expect(watch.requests).toHaveLength(1);
+  });
+
+  it("of frames that differ marks their bytes and fields on both sides", async () => {
+    const [vector] = parseVectors(readFileSync("test/vectors/encap.jsonl", "utf8"), "encap.jsonl");
+    const right = runVector(vector).json;
+    const [first, ...rest] = right.packets as (JsonObject & { out: string })[];
+    // The outer TTL, byte 22.
+    const out = `${first.out.slice(0, 44)}3f${first.out.slice(46)}`;
+    const url = document("bytes", {
+      title: "fuzz-1-3",
+      status: "failed",
+      lab: "vector",
+      source: {
+        kind: "vector",
+        file: "fuzz-1-3.jsonl",
+        text: JSON.stringify(vector.json),
+        other: { name: "eBPF programs", text: JSON.stringify({ ...right, packets: [{ ...first, out }, ...rest] }) },
+      },
+    });
+    const { page } = await browser.open(url);
+    await opened(page);
+    const other = page.getByTestId("other-side");
+    await other
+      .locator("tr[data-differs]")
+      .filter({ hasText: /time to live/i })
+      .waitFor();
+    await other.getByTestId("hex-other").locator('[data-i="22"]').and(page.locator(".changed")).first().waitFor();
   });
 
   it("that was cut off says so", async () => {

@@ -63,6 +63,44 @@ describeWeb("links and scenarios from elsewhere", () => {
     await page.getByTestId("catalogue").waitFor();
   });
 
+  it("a link to a scenario with a mistake can be mended in place", async () => {
+    scenario("- wait: 1s");
+    const text = "title: t\ntopology: basic.cfg\nsteps:\n  - wait: 1q\n";
+    const { page } = await browser.open(`${server.url}#${await encodeShare({ file: "x.yaml", text })}`);
+    await page.getByTestId("failed").getByText("x.yaml:4").waitFor();
+    await page.getByTestId("mend").click();
+    await page.locator(".cm-lintRange-error").waitFor();
+    await page.keyboard.press("Control+End");
+    await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("End");
+    await page.keyboard.press("Backspace");
+    await page.keyboard.type("s");
+    await page.getByTestId("run").and(page.locator(":enabled")).click();
+    await opened(page);
+    await eventList(page).getByText("wait 1s").first().waitFor();
+  });
+
+  it("a link to a lesson opens the lesson, with its own run; one to a lesson that there is not says so", async () => {
+    scenario("- wait: 1s");
+    const { page, context } = await browser.open(server.url);
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await opened(page);
+    await openTab(page, "tab-lessons");
+    await page.getByTestId("lesson-03-encapsulation").click();
+    await page.getByTestId("lesson-link").click();
+    await page.getByTestId("notice").getByText("copied").waitFor();
+    const link = await page.evaluate<string>("navigator.clipboard.readText()");
+    const { page: other } = await browser.open(link);
+    await opened(other);
+    await other.locator('[data-lesson="03-encapsulation"]').waitFor();
+    await other.getByTestId("check").first().and(other.locator(":enabled")).waitFor();
+    const text = "title: t\ntopology: basic.cfg\nsteps:\n  - wait: 1s\n";
+    const none = await encodeShare({ file: "x.yaml", text, lesson: "99-none" });
+    const { page: third } = await browser.open(`${server.url}#${none}`);
+    await third.getByTestId("notice").getByText("99-none").waitFor();
+    await opened(third);
+  });
+
   it("a link opens what it was made of", async () => {
     scenario("- wait: 1s");
     const { page, context } = await browser.open(server.url);

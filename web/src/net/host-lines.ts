@@ -7,21 +7,19 @@ export interface HostLine {
   text: string;
 }
 
-/** Width of a character, of all that stands beside the lines, and the height that the name and the chips leave, px. */
-const CHAR = { address: 6.8, state: 5.4 } as const;
+/** Width of a character, and of what stands beside the lines, px. */
+const CHAR = { address: 6.8, state: 5.6 } as const;
 const PADDING = 14;
-const TAKEN = 34;
-const LINE = 15;
 
 /** `lines` are as many as fit; `all` is everything that the host's state comes to, one sentence each. */
 export function hostLines(
   host: HostView,
   state: HostState | undefined,
-  box: { w: number; h: number },
+  box: { width: number; lines: number },
 ): { lines: HostLine[]; all: string[] } {
   const all = stateWords(state);
-  const most = Math.floor((box.h - TAKEN) / LINE);
-  const chars = (kind: HostLine["kind"]): number => Math.floor((box.w - PADDING) / CHAR[kind]);
+  const most = box.lines;
+  const chars = (kind: HostLine["kind"]): number => Math.floor((box.width - PADDING) / CHAR[kind]);
   const wrapped: HostLine[] = [
     ...wrap([...host.loopback, ...host.nics.map((n) => n.addr)], " ", "address", chars("address")),
     ...wrap(all, " · ", "state", chars("state")),

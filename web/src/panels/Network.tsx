@@ -195,7 +195,7 @@ function HostBox(props: {
   dropped: boolean;
 }) {
   const { host, place, actions, at } = props;
-  const { lines, all } = hostLines(host, props.state, place);
+  const { lines, all } = hostLines(host, props.state, { width: place.w, lines: props.layout.wide ? 3 : 4 });
   const title = [
     `${host.name}, ${ROLE[host.role]}`,
     ...host.nics.map((n) => `${n.name} ${n.addr}/${n.prefix} mtu ${n.mtu}`),
