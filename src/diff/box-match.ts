@@ -96,6 +96,12 @@ export class BoxMatcher {
     for (const [label, waiting] of this.waiting)
       for (const { packet, why } of waiting) {
         const queue = this.made.get(label) ?? [];
+        const held = queue.findIndex((m) => isIpv4(packet.frame) && equalBytes(m.frame, packet.frame));
+        if (held >= 0) {
+          this.matched(queue.splice(held, 1)[0]);
+          this.rules.use("held-up");
+          continue;
+        }
         const like = queue.findIndex((m) => flowOf(m.frame) === flowOf(packet.frame));
         const near = like < 0 ? queue.findIndex((m) => sameKind(m.frame, packet.frame)) : like;
         this.differ(packet, near < 0 ? undefined : queue.splice(near, 1)[0], why);

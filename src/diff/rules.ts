@@ -24,6 +24,8 @@ export const BOX_RULES = {
     "A capture shows egress behind the hook, so a packet that the hook turns into an ICMP error is known by the error's quote alone: the rest of its payload is taken as zeros. The error is compared.",
   "processor-order":
     "Packets may overtake one another where several processors work (a process that moves to another takes its packets along); none by more than a second.",
+  "held-up":
+    "On a machine that is too busy a forwarded packet may be more than a second late: it is the same, byte by byte, its IP ID included.",
   "link-down": "A frame that leaves while the link is down is lost before a capture sees it.",
   "command-moment":
     "A command takes some time to change a host, and a frame meanwhile meets the state before or after: the moment within the command that fits all frames is taken.",

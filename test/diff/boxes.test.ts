@@ -157,3 +157,15 @@ describe("a box that does otherwise", () => {
     expect(level.first?.fields.map((f) => f.layer)).toEqual(["gue"]);
   });
 });
+
+it("takes a packet that was held up for seconds as the same one, and counts it", async () => {
+  const run = await record("basic/02-node2-behind-nat");
+  const at = run.packets.findLastIndex((p) => p.host === "nat" && p.nic === "eth1" && p.direction === "out");
+  const late = changed(run, (p, i) => (i === at ? undefined : p));
+  const timeNs = run.endNs + 3_000_000_000;
+  const packets = [...late.packets, { ...run.packets[at], timeNs }];
+  const level = compareBoxes({ ...run, packets, endNs: timeNs });
+  expect(level.verdict, told(level)).toBe("equal");
+  expect(level.rules.find((r) => r.name === "held-up")?.count).toBe(1);
+  expect(compareBoxes(late).verdict).toBe("different");
+});
