@@ -159,10 +159,10 @@ export async function open(next: OpenSource, options: { at?: number } = {}): Pro
   }
 }
 
-/** Where a reader should start: a failed step's end, else the first event. */
+/** Where a reader should start: a failed step's end, what two data paths differ on, else the first event. */
 function firstOfInterest(opened: RecordingInfo): number {
   const failed = opened.steps.find((s) => s.status === "failed");
-  return failed && failed.lastEvent >= 0 ? failed.lastEvent : 0;
+  return failed && failed.lastEvent >= 0 ? failed.lastEvent : (opened.differs[0] ?? 0);
 }
 
 /** How long a run may take to end by itself, ms. */
