@@ -159,7 +159,7 @@ describeWeb("a report from the disk", () => {
       "length",
     ]);
     await page.getByTestId("differs-banner").getByText("differ on 1 packet").waitFor();
-    await page.getByTestId("status").getByText("differs").waitFor();
+    await page.getByTestId("status").filter({ hasText: "differs" }).waitFor();
     expect(watch.requests).toHaveLength(1);
   });
 
