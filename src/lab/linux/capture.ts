@@ -39,7 +39,10 @@ const PKTTYPE = 32 + 10;
 
 /** A frame of an MTU of 1,500 with the kernel's headers fits one slot. */
 const SLOT = 2048;
-const SLOTS = 4096;
+/** Of one ring; a lab of many interfaces has smaller ones, so that all of them take no more than RINGS bytes. */
+const SLOTS_MAX = 16_384;
+const SLOTS_MIN = 1024;
+const RINGS = 256 << 20;
 const BLOCK = 1 << 16;
 /** Bytes of both MAC addresses, behind which a VLAN tag stands, and of the tag. */
 export const MACS = 12;
@@ -52,19 +55,21 @@ class Ring {
   private readonly addr: number;
   private readonly bytes: Uint8Array;
   private readonly view: DataView;
+  private readonly slots: number;
   private next = 0;
 
-  constructor(host: string, nic: string, ns: Namespace, ifindex: number) {
+  constructor(host: string, nic: string, ns: Namespace, ifindex: number, slots: number) {
+    this.slots = slots;
     this.host = host;
     this.nic = nic;
     this.fd = ns.enter(() => socket(AF_PACKET, SOCK_RAW, 0));
     setOption(this.fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2);
-    const size = SLOT * SLOTS;
+    const size = SLOT * slots;
     setOption(
       this.fd,
       SOL_PACKET,
       PACKET_RX_RING,
-      new Uint8Array(new Uint32Array([BLOCK, size / BLOCK, SLOT, SLOTS]).buffer),
+      new Uint8Array(new Uint32Array([BLOCK, size / BLOCK, SLOT, slots]).buffer),
     );
     this.addr = libc().mmap(size, PROT_READ | PROT_WRITE, MAP_SHARED, this.fd, 0);
     if (this.addr === -1) {
@@ -97,7 +102,7 @@ class Ring {
           (status & TP_STATUS_VLAN_VALID) !== 0 ? this.tagged(at, start, len) : this.bytes.slice(start, start + len),
       });
       view.setUint32(at, 0, true);
-      this.next = (this.next + 1) % SLOTS;
+      this.next = (this.next + 1) % this.slots;
     }
   }
 
@@ -118,12 +123,12 @@ class Ring {
   }
 
   close(): void {
-    libc().munmap(this.addr, SLOT * SLOTS);
+    libc().munmap(this.addr, SLOT * this.slots);
     closeSocket(this.fd);
   }
 }
 
-/** Often enough that a ring is never full: 4,096 frames are 50 ms at 1 Gbit/s. */
+/** Often enough that a ring is never full: 16,384 frames are 200 ms at 1 Gbit/s. */
 const DRAIN_MS = 10;
 
 export class NicCapture {
@@ -140,8 +145,10 @@ export class NicCapture {
     this.since = { sec: Math.floor(epochMs / 1000), nsec: Math.round((epochMs % 1000) * 1e6) };
   }
 
-  open(host: string, nic: string, ns: Namespace, ifindex: number): void {
-    this.rings.push(new Ring(host, nic, ns, ifindex));
+  /** `of`: how many interfaces the lab captures on. */
+  open(host: string, nic: string, ns: Namespace, ifindex: number, of: number): void {
+    const slots = 2 ** Math.floor(Math.log2(RINGS / SLOT / of));
+    this.rings.push(new Ring(host, nic, ns, ifindex, Math.max(SLOTS_MIN, Math.min(slots, SLOTS_MAX))));
     this.timer ??= setInterval(() => this.drainUnasked(), DRAIN_MS).unref();
   }
 

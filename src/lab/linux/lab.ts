@@ -254,13 +254,11 @@ export class LinuxLab implements Lab {
       this.watched.recordingHooks = this.hookLog !== undefined;
       return;
     }
-    const open = (host: string, nic: string, ns: Namespace, device = nic): void =>
-      this.capture.open(
-        host,
-        nic,
-        ns,
-        ns.enter(() => ifindexOf(device)),
-      );
+    const count = world.gateways.size + world.wires.size;
+    const open = (host: string, nic: string, ns: Namespace, device = nic): void => {
+      const ifindex = ns.enter(() => ifindexOf(device));
+      this.capture.open(host, nic, ns, ifindex, count);
+    };
     // A gateway's interface has one name in all labs, whatever its bridge is called.
     for (const { name, nic, ns } of world.gateways.values()) open(name, BRIDGE, ns, nic);
     for (const { def, ns } of world.hosts.values()) for (const nic of def.nics) open(def.name, nic.name, ns);
