@@ -64,7 +64,7 @@ function Header() {
           <h1 data-testid="title">{info.title}</h1>
           {status ? (
             <span class={`tag ${status === "failed" ? "drop" : "pass"}`} data-testid="status">
-              {statusWords(status)}
+              {entry ? statusWords(entry) : status === "failed" ? "✕ failed" : "✓ passed"}
             </span>
           ) : null}
           {entry ? <span class="muted small">{labWords(entry)}</span> : null}

@@ -10,9 +10,9 @@ export const reportDocument = signal<ReportDocument | undefined>(undefined);
 export const reportEntry = (): ReportEntry | undefined =>
   reportDocument.value?.entries.find((e) => e.source === store.source.value);
 
-/** Commands that compare say whether two sides are the same; others whether expectations held. */
-export function statusWords(status: "passed" | "failed"): string {
-  const compares = /\b(diff|fuzz)$/.test(reportDocument.value?.command ?? "");
+/** What compares says whether two sides are the same; what runs, whether expectations held. */
+export function statusWords({ status, source }: Pick<ReportEntry, "status" | "source">): string {
+  const compares = source.kind === "vector" || /\b(diff|fuzz)$/.test(reportDocument.value?.command ?? "");
   return status === "failed" ? `✕ ${compares ? "differs" : "failed"}` : `✓ ${compares ? "the same" : "passed"}`;
 }
 

@@ -20,7 +20,7 @@ export function Chooser() {
           {report.entries.map((e) => (
             <li key={`${e.lab} ${e.title} ${e.source.file}`}>
               <button type="button" class="card" onClick={() => void store.open(e.source)}>
-                <span class={`tag ${e.status === "failed" ? "drop" : "pass"}`}>{statusWords(e.status)}</span>
+                <span class={`tag ${e.status === "failed" ? "drop" : "pass"}`}>{statusWords(e)}</span>
                 <b>{e.title}</b>
                 <span class="muted small">
                   {labWords(e)}, {e.source.file}
